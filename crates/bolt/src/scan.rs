@@ -1,0 +1,228 @@
+//! The forwarding path: finds where messages end and what they are, and hands on the bytes as they
+//! came, chunk headers included. It never decodes a value and never copies a RECORD.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::chunk::{ChunkError, END, HEADER};
+use crate::message::tag;
+
+/// What [`Scanner::next`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// A stretch of the record stream, to be forwarded unseen. It may begin or end inside a
+    /// RECORD, so that records of any size pass without being buffered; `ended` counts those
+    /// whose last byte is here.
+    Records { ended: usize, wire: Bytes },
+    /// Any other message, whole, as it stood on the wire. A message of a single byte, which no
+    /// Bolt message is, has tag 0.
+    Message { tag: u8, wire: Bytes },
+}
+
+/// Splits a stream of chunks into RECORD stretches and other messages. NOOPs are dropped.
+#[derive(Debug)]
+pub struct Scanner {
+    limit: usize,
+    position: Position,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    Boundary,
+    /// Inside a RECORD with this many bytes of the current chunk to come; 0: a header comes next.
+    Record {
+        chunk_left: usize,
+    },
+}
+
+impl Scanner {
+    /// `limit` bounds messages other than RECORDs, in bytes on the wire.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, position: Position::Boundary }
+    }
+
+    /// Whether the stream stands between two messages: only here may something be put in.
+    pub fn is_at_boundary(&self) -> bool {
+        self.position == Position::Boundary
+    }
+
+    /// Returns the next stretch or message, or `None` until `input` holds more bytes.
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Scanned>, ChunkError> {
+        if self.position == Position::Boundary {
+            drop_noops(input);
+        }
+        let (length, ended) = self.record_stretch(input);
+        if length > 0 {
+            let wire = input.split_to(length).freeze();
+            return Ok(Some(Scanned::Records { ended, wire }));
+        }
+        let Some(length) = message_length(input, self.limit)? else { return Ok(None) };
+        let tag = tag_of(&input[..length]);
+        Ok(Some(Scanned::Message { tag, wire: input.split_to(length).freeze() }))
+    }
+
+    /// How many leading bytes belong to RECORDs, and how many RECORDs end there.
+    fn record_stretch(&mut self, input: &[u8]) -> (usize, usize) {
+        let (mut at, mut ended) = (0, 0);
+        loop {
+            let Position::Record { chunk_left } = &mut self.position else {
+                match whole_record(&input[at..]) {
+                    Some(length) => {
+                        at += length;
+                        ended += 1;
+                    }
+                    None if is_record(&input[at..]) => {
+                        self.position = Position::Record { chunk_left: 0 };
+                    }
+                    None => return (at, ended),
+                }
+                continue;
+            };
+            if *chunk_left > 0 {
+                let taken = (*chunk_left).min(input.len() - at);
+                *chunk_left -= taken;
+                at += taken;
+            }
+            if *chunk_left > 0 {
+                return (at, ended);
+            }
+            let Some(header) = input[at..].first_chunk::<HEADER>() else { return (at, ended) };
+            at += HEADER;
+            *chunk_left = usize::from(u16::from_be_bytes(*header));
+            if *chunk_left == 0 {
+                ended += 1;
+                self.position = Position::Boundary;
+            }
+        }
+    }
+}
+
+/// The length of a RECORD in one chunk that is all here: what nearly every RECORD is.
+fn whole_record(input: &[u8]) -> Option<usize> {
+    let length = usize::from(u16::from_be_bytes(*input.first_chunk::<HEADER>()?));
+    let end = HEADER + length;
+    let is_whole = *input.get(TAG)? == tag::RECORD && *input.get(end..end + HEADER)? == END;
+    (is_whole && length >= HEADER).then_some(end + HEADER)
+}
+
+/// The structure's marker and tag may be cut apart by a chunk's end; Neo4j never does so, and such
+/// a message then goes the slower way through [`message_length`].
+fn is_record(input: &[u8]) -> bool {
+    let first_chunk_holds_tag =
+        input.first_chunk::<HEADER>().is_some_and(|h| u16::from_be_bytes(*h) >= 2);
+    first_chunk_holds_tag && input.get(TAG) == Some(&tag::RECORD)
+}
+
+/// The second byte of the payload, in the second chunk if the first holds one byte only.
+fn tag_of(message: &[u8]) -> u8 {
+    let tag = if message[..HEADER] == [0, 1] { HEADER + 1 + HEADER } else { TAG };
+    message.get(tag).copied().unwrap_or(0)
+}
+
+fn drop_noops(input: &mut BytesMut) {
+    while input.starts_with(&END) {
+        let _noop = input.split_to(HEADER);
+    }
+}
+
+/// The bytes on the wire of the message at the start of `input`, once it is whole.
+fn message_length(input: &[u8], limit: usize) -> Result<Option<usize>, ChunkError> {
+    let mut at = 0;
+    loop {
+        let Some(header) = input.get(at..).and_then(|rest| rest.first_chunk::<HEADER>()) else {
+            return Ok(None);
+        };
+        let length = usize::from(u16::from_be_bytes(*header));
+        at += HEADER + length;
+        if at > limit {
+            return Err(ChunkError::TooLarge { size: at, limit });
+        }
+        if length == 0 {
+            return Ok(Some(at));
+        }
+    }
+}
+
+/// Chunk header, then the structure's marker, then its tag.
+const TAG: usize = HEADER + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+
+    fn message(chunks: &[&[u8]]) -> Vec<u8> {
+        let mut wire = Vec::new();
+        for chunk in chunks {
+            wire.put_u16(chunk.len() as u16);
+            wire.put_slice(chunk);
+        }
+        wire.put_slice(&END);
+        wire
+    }
+
+    /// Everything that came out, and the RECORDs that ended between other messages.
+    fn scan(parts: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
+        let (mut scanner, mut input) = (Scanner::new(1 << 20), BytesMut::new());
+        let (mut forwarded, mut seen, mut records) = (Vec::new(), Vec::new(), 0);
+        for part in parts {
+            input.extend_from_slice(part);
+            while let Some(scanned) = scanner.next(&mut input).unwrap() {
+                match scanned {
+                    Scanned::Records { ended, wire } => {
+                        records += ended;
+                        forwarded.extend_from_slice(&wire);
+                    }
+                    Scanned::Message { tag, wire } => {
+                        seen.push(format!("{records} records, then {tag:02X}"));
+                        records = 0;
+                        forwarded.extend_from_slice(&wire);
+                    }
+                }
+            }
+        }
+        (forwarded, seen)
+    }
+
+    #[test]
+    fn every_byte_is_forwarded_and_every_summary_seen_at_every_split_point() {
+        let record = message(&[&[0xB1, tag::RECORD, 0x91, 1]]);
+        let long_record = message(&[&[0xB1, tag::RECORD, 0x91], &[0xC9, 1], &[2]]);
+        let success = message(&[&[0xB1, tag::SUCCESS, 0xA0]]);
+        let failure = message(&[&[0xB1, tag::FAILURE], &[0xA0]]);
+        let wire = [&record[..], &long_record, &record, &success, &END, &record, &failure].concat();
+        let without_noop =
+            [&record[..], &long_record, &record, &success, &record, &failure].concat();
+        for split in 0..=wire.len() {
+            let (forwarded, seen) = scan(&[&wire[..split], &wire[split..]]);
+            assert_eq!(forwarded, without_noop, "split at {split}");
+            assert_eq!(seen, ["3 records, then 70", "1 records, then 7F"], "split at {split}");
+        }
+    }
+
+    #[test]
+    fn a_long_record_is_forwarded_before_it_has_ended() {
+        let mut scanner = Scanner::new(16);
+        let mut input = BytesMut::from(&[0xFF, 0xFF, 0xB1, tag::RECORD, 0x91, 0xCE][..]);
+        let scanned = scanner.next(&mut input).unwrap();
+        assert!(
+            matches!(scanned, Some(Scanned::Records { ended: 0, ref wire }) if wire.len() == 6)
+        );
+        assert!(!scanner.is_at_boundary());
+        assert_eq!(scanner.next(&mut input), Ok(None));
+    }
+
+    #[test]
+    fn a_tag_in_the_second_chunk_is_seen_in_whole_messages_only() {
+        let odd = message(&[&[0xB1], &[tag::RECORD, 0x90]]);
+        let (forwarded, seen) = scan(&[&odd]);
+        assert_eq!(forwarded, odd);
+        assert_eq!(seen, ["0 records, then 71"]);
+    }
+
+    #[test]
+    fn other_messages_are_bounded() {
+        let mut input = BytesMut::from(&[0, 200, 0xB1, tag::SUCCESS][..]);
+        let refused = Scanner::new(100).next(&mut input);
+        assert_eq!(refused, Err(ChunkError::TooLarge { size: 202, limit: 100 }));
+    }
+}
