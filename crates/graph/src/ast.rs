@@ -1,0 +1,371 @@
+//! What the parser makes of a query. Variables carry the slot of the row that holds them once
+//! [`crate::bind`] has seen them.
+
+use std::sync::Arc;
+
+use crate::store::Direction;
+use crate::value::Value;
+
+/// Single queries joined by UNION; each is a list of clauses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    pub parts: Vec<Single>,
+    /// UNION ALL rather than UNION.
+    pub keeps_duplicates: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Single {
+    pub clauses: Vec<Clause>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Clause {
+    Match {
+        optional: bool,
+        patterns: Vec<Pattern>,
+        filter: Option<Expression>,
+    },
+    Unwind {
+        list: Expression,
+        variable: Variable,
+    },
+    /// WITH, and RETURN as the last clause.
+    Project(Projection),
+    Create(Vec<Pattern>),
+    Merge {
+        pattern: Pattern,
+        on_create: Vec<SetItem>,
+        on_match: Vec<SetItem>,
+    },
+    Set(Vec<SetItem>),
+    Remove(Vec<RemoveItem>),
+    Delete {
+        detach: bool,
+        targets: Vec<Expression>,
+    },
+    Foreach {
+        variable: Variable,
+        list: Expression,
+        body: Vec<Clause>,
+    },
+    Call(Call),
+    /// `width` is filled by binding: the result's columns follow that many variables.
+    Subquery {
+        imports: Imports,
+        query: Query,
+        optional: bool,
+        width: usize,
+    },
+    Finish,
+}
+
+/// Which variables of the outer row a CALL subquery sees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Imports {
+    /// By a leading WITH inside the braces, or none.
+    ByWith,
+    All,
+    Named(Vec<Variable>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    pub name: Arc<str>,
+    pub slot: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Projection {
+    pub is_return: bool,
+    pub distinct: bool,
+    /// `*` before the items.
+    pub all: bool,
+    pub items: Vec<Item>,
+    pub order: Vec<SortKey>,
+    pub skip: Option<Expression>,
+    pub limit: Option<Expression>,
+    pub filter: Option<Expression>,
+    /// Filled by binding: aggregates taken out of items and sort keys; their results follow the
+    /// `width` variables of the incoming row.
+    pub aggregates: Vec<Aggregate>,
+    pub width: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    pub expression: Expression,
+    /// The alias, or the text of the expression as it was written.
+    pub name: Arc<str>,
+    pub has_alias: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortKey {
+    pub expression: Expression,
+    pub descending: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SetItem {
+    Property {
+        target: Expression,
+        key: Arc<str>,
+        value: Expression,
+    },
+    /// `n = map`, or `n += map` when `merge`.
+    Properties {
+        target: Variable,
+        value: Expression,
+        merge: bool,
+    },
+    Labels {
+        target: Variable,
+        labels: Vec<Arc<str>>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoveItem {
+    Property { target: Expression, key: Arc<str> },
+    Labels { target: Variable, labels: Vec<Arc<str>> },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub procedure: Arc<str>,
+    /// `None` when written without parentheses.
+    pub arguments: Option<Vec<Expression>>,
+    /// Pairs of a result column and the variable that takes it; `None`: every column.
+    pub yields: Option<Vec<(Arc<str>, Variable)>>,
+    pub filter: Option<Expression>,
+}
+
+/// Nodes joined by relationships: `relationships[i]` lies between `nodes[i]` and `nodes[i + 1]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    pub path: Option<Variable>,
+    pub shortest: Option<Shortest>,
+    pub nodes: Vec<NodePattern>,
+    pub relationships: Vec<RelationshipPattern>,
+    /// Filled by binding: variables in slots below this one had a value before the pattern.
+    pub bound_below: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortest {
+    One,
+    All,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodePattern {
+    pub variable: Option<Variable>,
+    pub labels: Option<LabelExpression>,
+    pub properties: Option<Expression>,
+    pub filter: Option<Expression>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelationshipPattern {
+    pub variable: Option<Variable>,
+    pub types: Option<LabelExpression>,
+    pub direction: Direction,
+    /// Fewest and most hops of a variable-length relationship.
+    pub length: Option<(u64, Option<u64>)>,
+    pub properties: Option<Expression>,
+    pub filter: Option<Expression>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelExpression {
+    Name(Arc<str>),
+    Any,
+    Not(Box<LabelExpression>),
+    And(Vec<LabelExpression>),
+    Or(Vec<LabelExpression>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    Literal(Value),
+    Parameter(Arc<str>),
+    Variable(Variable),
+    Property(Box<Expression>, Arc<str>),
+    HasLabels(Box<Expression>, LabelExpression),
+    Unary(Unary, Box<Expression>),
+    Binary(Binary, Box<Expression>, Box<Expression>),
+    IsNull {
+        operand: Box<Expression>,
+        negated: bool,
+    },
+    /// `a < b <= c`: each pair compared, all must hold.
+    Chain(Vec<Expression>, Vec<Binary>),
+    Index(Box<Expression>, Box<Expression>),
+    Slice {
+        list: Box<Expression>,
+        from: Option<Box<Expression>>,
+        to: Option<Box<Expression>>,
+    },
+    List(Vec<Expression>),
+    Map(Vec<(Arc<str>, Expression)>),
+    MapProjection {
+        source: Box<Expression>,
+        all: bool,
+        entries: Vec<(Arc<str>, Expression)>,
+    },
+    Case {
+        operand: Option<Box<Expression>>,
+        branches: Vec<(Expression, Expression)>,
+        otherwise: Option<Box<Expression>>,
+    },
+    Function {
+        name: Arc<str>,
+        arguments: Vec<Expression>,
+    },
+    Aggregate(Aggregate),
+    /// A computed aggregate or group key, in this slot of the projection's own row.
+    Slot(usize),
+    ListComprehension {
+        variable: Variable,
+        list: Box<Expression>,
+        filter: Option<Box<Expression>>,
+        map: Option<Box<Expression>>,
+    },
+    Quantifier {
+        kind: Quantifier,
+        variable: Variable,
+        list: Box<Expression>,
+        filter: Box<Expression>,
+    },
+    Reduce {
+        accumulator: Variable,
+        initial: Box<Expression>,
+        variable: Variable,
+        list: Box<Expression>,
+        step: Box<Expression>,
+    },
+    PatternComprehension {
+        pattern: Box<Pattern>,
+        filter: Option<Box<Expression>>,
+        map: Box<Expression>,
+    },
+    /// A pattern where a truth value stands.
+    PatternExists(Box<Pattern>),
+    ShortestPath(Box<Pattern>),
+    Subquery {
+        kind: SubqueryKind,
+        query: Box<Query>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubqueryKind {
+    Exists,
+    Count,
+    Collect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantifier {
+    All,
+    Any,
+    None,
+    Single,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unary {
+    Not,
+    Minus,
+    Plus,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    Or,
+    Xor,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Power,
+    In,
+    StartsWith,
+    EndsWith,
+    Contains,
+    Matches,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    pub kind: AggregateKind,
+    pub distinct: bool,
+    /// `None` for `count(*)`.
+    pub argument: Option<Box<Expression>>,
+    /// The fraction of a percentile.
+    pub fraction: Option<Box<Expression>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateKind {
+    Count,
+    Sum,
+    Average,
+    Minimum,
+    Maximum,
+    Collect,
+    Deviation,
+    DeviationOfPopulation,
+    PercentileContinuous,
+    PercentileDiscrete,
+}
+
+impl Variable {
+    pub fn new(name: Arc<str>) -> Self {
+        Self { name, slot: usize::MAX }
+    }
+}
+
+impl Query {
+    /// Whether running this may change the graph.
+    pub fn writes(&self) -> bool {
+        self.parts.iter().any(|part| part.clauses.iter().any(Clause::writes))
+    }
+
+    /// Whether the query hands rows to the client.
+    pub fn returns(&self) -> bool {
+        self.parts.iter().any(|part| match part.clauses.last() {
+            Some(Clause::Project(projection)) => projection.is_return,
+            Some(Clause::Call(_)) => true,
+            _ => false,
+        })
+    }
+}
+
+impl Clause {
+    fn writes(&self) -> bool {
+        match self {
+            Self::Create(_)
+            | Self::Merge { .. }
+            | Self::Set(_)
+            | Self::Remove(_)
+            | Self::Delete { .. }
+            | Self::Foreach { .. } => true,
+            Self::Subquery { query, .. } => query.writes(),
+            Self::Match { .. }
+            | Self::Unwind { .. }
+            | Self::Project(_)
+            | Self::Call(_)
+            | Self::Finish => false,
+        }
+    }
+}

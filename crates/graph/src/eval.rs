@@ -1,0 +1,492 @@
+//! Expressions to values. A row holds the variables by slot; slots past its end are null.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::ast::{Binary, Expression, Pattern, Quantifier, SubqueryKind, Unary};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::exec;
+use crate::functions;
+use crate::store::Entity;
+use crate::temporal;
+use crate::value::{Map, Path, Value, map_get};
+
+pub type Row = Vec<Value>;
+
+/// Sets a slot, with nulls up to it.
+pub fn set(row: &mut Row, slot: usize, value: Value) {
+    if slot >= row.len() {
+        row.resize(slot + 1, Value::Null);
+    }
+    row[slot] = value;
+}
+
+pub fn get(row: &Row, slot: usize) -> &Value {
+    row.get(slot).unwrap_or(&Value::Null)
+}
+
+impl Context {
+    /// Evaluates an expression. The row is written to only for variables that the expression
+    /// itself brings; it is as before when this returns.
+    pub fn eval(&self, expression: &Expression, row: &mut Row) -> Result<Value> {
+        match expression {
+            Expression::Literal(value) => Ok(value.clone()),
+            Expression::Parameter(name) => self.parameter(name),
+            Expression::Variable(variable) => Ok(get(row, variable.slot).clone()),
+            Expression::Slot(slot) => Ok(get(row, *slot).clone()),
+            Expression::Property(inner, key) => self.property(&self.eval(inner, row)?, key),
+            Expression::HasLabels(inner, labels) => match self.eval(inner, row)? {
+                Value::Null => Ok(Value::Null),
+                Value::Node(id) => {
+                    let node = self.graph.node(id).ok_or_else(|| Entity::Node(id).deleted())?;
+                    Ok(labels.matches(&node.labels).into())
+                }
+                Value::Relationship(id) => {
+                    let r = self
+                        .graph
+                        .relationship(id)
+                        .ok_or_else(|| Entity::Relationship(id).deleted())?;
+                    Ok(labels.matches(std::slice::from_ref(&r.kind)).into())
+                }
+                other => Err(mismatch("a node or a relationship", &other)),
+            },
+            Expression::Unary(operator, inner) => unary(*operator, self.eval(inner, row)?),
+            Expression::Binary(operator, left, right) => self.binary(*operator, left, right, row),
+            Expression::IsNull { operand, negated } => {
+                Ok((self.eval(operand, row)?.is_null() != *negated).into())
+            }
+            Expression::Chain(operands, operators) => self.chain(operands, operators, row),
+            Expression::Index(inner, index) => {
+                let (inner, index) = (self.eval(inner, row)?, self.eval(index, row)?);
+                self.index(&inner, &index)
+            }
+            Expression::Slice { list, from, to } => {
+                let list = self.eval(list, row)?;
+                let from = from.as_ref().map(|from| self.eval(from, row)).transpose()?;
+                let to = to.as_ref().map(|to| self.eval(to, row)).transpose()?;
+                slice(&list, from, to)
+            }
+            Expression::List(items) => {
+                let items: Result<Vec<_>> = items.iter().map(|item| self.eval(item, row)).collect();
+                Ok(Value::list(items?))
+            }
+            Expression::Map(entries) => Ok(Value::map(self.entries(entries, row)?)),
+            Expression::MapProjection { source, all, entries } => {
+                self.map_projection(source, *all, entries, row)
+            }
+            Expression::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref(), row)
+            }
+            Expression::Function { name, arguments } => {
+                let arguments: Result<Vec<_>> =
+                    arguments.iter().map(|item| self.eval(item, row)).collect();
+                functions::call(self, name, &arguments?)
+            }
+            Expression::Aggregate(_) => {
+                Err(Error::Semantic("Invalid use of aggregating function".into()))
+            }
+            Expression::ListComprehension { variable, list, filter, map } => {
+                let list = self.eval(list, row)?;
+                let mut results = Vec::new();
+                let found = self.for_each(&list, variable.slot, row, |row, item| {
+                    if filter.as_ref().map_or(Ok(true), |filter| self.is_true(filter, row))? {
+                        let mapped = map.as_ref().map(|map| self.eval(map, row)).transpose()?;
+                        results.push(mapped.unwrap_or(item));
+                    }
+                    self.control.fits(results.len() * size_of::<Value>())?;
+                    Ok(true)
+                })?;
+                Ok(if found { Value::list(results) } else { Value::Null })
+            }
+            Expression::Quantifier { kind, variable, list, filter } => {
+                let list = self.eval(list, row)?;
+                self.quantifier(*kind, variable.slot, &list, filter, row)
+            }
+            Expression::Reduce { accumulator, initial, variable, list, step } => {
+                let (mut total, list) = (self.eval(initial, row)?, self.eval(list, row)?);
+                let found = self.for_each(&list, variable.slot, row, |row, _| {
+                    set(row, accumulator.slot, total.clone());
+                    total = self.eval(step, row)?;
+                    Ok(true)
+                })?;
+                Ok(if found { total } else { Value::Null })
+            }
+            Expression::PatternComprehension { pattern, filter, map } => {
+                let mut results = Vec::new();
+                let width = row.len();
+                for found in exec::matches(self, std::slice::from_ref(&**pattern), row.clone())? {
+                    let mut found = found?;
+                    if filter
+                        .as_ref()
+                        .map_or(Ok(true), |filter| self.is_true(filter, &mut found))?
+                    {
+                        results.push(self.eval(map, &mut found)?);
+                    }
+                }
+                row.truncate(width);
+                Ok(Value::list(results))
+            }
+            Expression::PatternExists(pattern) => self.pattern_exists(pattern, row),
+            Expression::ShortestPath(pattern) => exec::shortest_path(self, pattern, row),
+            Expression::Subquery { kind, query } => {
+                let rows = exec::subquery(self, query, row)?;
+                subquery_value(self, *kind, rows)
+            }
+        }
+    }
+
+    /// Whether a predicate holds; null does not.
+    pub fn is_true(&self, expression: &Expression, row: &mut Row) -> Result<bool> {
+        match self.eval(expression, row)? {
+            Value::Boolean(boolean) => Ok(boolean),
+            Value::Null => Ok(false),
+            other => Err(mismatch("BOOLEAN", &other)),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Result<Value> {
+        let value = map_get(&self.parameters, name);
+        value.cloned().ok_or_else(|| Error::MissingParameter(name.to_owned()))
+    }
+
+    pub fn entries(&self, entries: &[(Arc<str>, Expression)], row: &mut Row) -> Result<Map> {
+        entries.iter().map(|(key, value)| Ok((key.clone(), self.eval(value, row)?))).collect()
+    }
+
+    pub fn property(&self, value: &Value, key: &str) -> Result<Value> {
+        match value {
+            Value::Null => Ok(Value::Null),
+            Value::Node(id) => self.graph.property(Entity::Node(*id), key),
+            Value::Relationship(id) => self.graph.property(Entity::Relationship(*id), key),
+            Value::Map(map) => Ok(map_get(map, key).cloned().unwrap_or(Value::Null)),
+            Value::Point(point) => Ok(functions::point_component(point, key)),
+            Value::Date(_)
+            | Value::LocalTime(_)
+            | Value::Time(_)
+            | Value::LocalDateTime(_)
+            | Value::DateTime(_)
+            | Value::Duration(_) => temporal::component(value, key),
+            other => Err(mismatch("a map, a node, a relationship or a temporal value", other)),
+        }
+    }
+
+    fn chain(&self, operands: &[Expression], operators: &[Binary], row: &mut Row) -> Result<Value> {
+        let mut result = Value::Boolean(true);
+        let mut left = self.eval(&operands[0], row)?;
+        for (operator, operand) in operators.iter().zip(&operands[1..]) {
+            let right = self.eval(operand, row)?;
+            match compare(*operator, &left, &right) {
+                Value::Boolean(false) => return Ok(Value::Boolean(false)),
+                Value::Null => result = Value::Null,
+                _ => {}
+            }
+            left = right;
+        }
+        Ok(result)
+    }
+
+    fn binary(
+        &self,
+        operator: Binary,
+        left: &Expression,
+        right: &Expression,
+        row: &mut Row,
+    ) -> Result<Value> {
+        let left = self.eval(left, row)?;
+        // What the left side decides, the right side can't change.
+        match (operator, &left) {
+            (Binary::And, Value::Boolean(false)) | (Binary::Or, Value::Boolean(true)) => {
+                return Ok(left);
+            }
+            _ => {}
+        }
+        let right = self.eval(right, row)?;
+        match operator {
+            Binary::And | Binary::Or | Binary::Xor => logic(operator, &left, &right),
+            Binary::In => contains(&left, &right),
+            Binary::StartsWith | Binary::EndsWith | Binary::Contains => {
+                Ok(search(operator, &left, &right))
+            }
+            Binary::Matches => functions::matches_regex(self, &left, &right),
+            operator if operator.is_comparison() => Ok(compare(operator, &left, &right)),
+            _ => {
+                let result = functions::arithmetic(operator, left, right)?;
+                self.control.fits(result.size())?;
+                Ok(result)
+            }
+        }
+    }
+
+    fn index(&self, inner: &Value, index: &Value) -> Result<Value> {
+        match (inner, index) {
+            (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
+            (Value::List(list), Value::Integer(index)) => {
+                let index = if *index < 0 { *index + list.len() as i64 } else { *index };
+                let found = usize::try_from(index).ok().and_then(|index| list.get(index));
+                Ok(found.cloned().unwrap_or(Value::Null))
+            }
+            (Value::List(_), other) => Err(mismatch("INTEGER", other)),
+            (_, Value::String(key)) => self.property(inner, key),
+            (_, other) => Err(mismatch("STRING", other)),
+        }
+    }
+
+    fn map_projection(
+        &self,
+        source: &Expression,
+        all: bool,
+        entries: &[(Arc<str>, Expression)],
+        row: &mut Row,
+    ) -> Result<Value> {
+        let source = self.eval(source, row)?;
+        let mut map = match (all, &source) {
+            (_, Value::Null) => return Ok(Value::Null),
+            (false, _) => Map::new(),
+            (true, value) => self.properties(value)?,
+        };
+        for (key, value) in self.entries(entries, row)? {
+            match map.iter_mut().find(|(known, _)| *known == key) {
+                Some(entry) => entry.1 = value,
+                None => map.push((key, value)),
+            }
+        }
+        Ok(Value::map(map))
+    }
+
+    /// The properties of a node, relationship or map.
+    pub fn properties(&self, value: &Value) -> Result<Map> {
+        match value {
+            Value::Node(id) => self.graph.properties(Entity::Node(*id)).cloned(),
+            Value::Relationship(id) => self.graph.properties(Entity::Relationship(*id)).cloned(),
+            Value::Map(map) => Ok(map.to_vec()),
+            other => Err(mismatch("MAP, NODE or RELATIONSHIP", other)),
+        }
+    }
+
+    fn case(
+        &self,
+        operand: Option<&Expression>,
+        branches: &[(Expression, Expression)],
+        otherwise: Option<&Expression>,
+        row: &mut Row,
+    ) -> Result<Value> {
+        let operand = operand.map(|operand| self.eval(operand, row)).transpose()?;
+        for (when, then) in branches {
+            let holds = match &operand {
+                Some(operand) => operand.equals(&self.eval(when, row)?) == Some(true),
+                None => self.is_true(when, row)?,
+            };
+            if holds {
+                return self.eval(then, row);
+            }
+        }
+        otherwise.map_or(Ok(Value::Null), |otherwise| self.eval(otherwise, row))
+    }
+
+    /// Calls `step` with each element in `slot` until it says stop; `false` if the list is null.
+    fn for_each(
+        &self,
+        list: &Value,
+        slot: usize,
+        row: &mut Row,
+        mut step: impl FnMut(&mut Row, Value) -> Result<bool>,
+    ) -> Result<bool> {
+        let list = match list {
+            Value::Null => return Ok(false),
+            Value::List(list) => list.clone(),
+            other => return Err(mismatch("LIST<ANY>", other)),
+        };
+        let width = row.len();
+        for item in list.iter() {
+            self.control.check()?;
+            set(row, slot, item.clone());
+            if !step(row, item.clone())? {
+                break;
+            }
+        }
+        row.truncate(width);
+        Ok(true)
+    }
+
+    fn quantifier(
+        &self,
+        kind: Quantifier,
+        slot: usize,
+        list: &Value,
+        filter: &Expression,
+        row: &mut Row,
+    ) -> Result<Value> {
+        let (mut holding, mut failing, mut unknown) = (0, 0, 0);
+        let found = self.for_each(list, slot, row, |row, _| {
+            match self.eval(filter, row)? {
+                Value::Boolean(true) => holding += 1,
+                Value::Boolean(false) => failing += 1,
+                _ => unknown += 1,
+            }
+            Ok(true)
+        })?;
+        let decided = match kind {
+            _ if !found => None,
+            Quantifier::All if failing > 0 => Some(false),
+            Quantifier::Any if holding > 0 => Some(true),
+            Quantifier::None if holding > 0 => Some(false),
+            Quantifier::Single if holding > 1 => Some(false),
+            _ if unknown > 0 => None,
+            Quantifier::All | Quantifier::None => Some(true),
+            Quantifier::Any => Some(false),
+            Quantifier::Single => Some(holding == 1),
+        };
+        Ok(decided.into())
+    }
+
+    fn pattern_exists(&self, pattern: &Pattern, row: &Row) -> Result<Value> {
+        let mut found = exec::matches(self, std::slice::from_ref(pattern), row.clone())?;
+        Ok(found.next().transpose()?.is_some().into())
+    }
+}
+
+fn subquery_value(
+    context: &Context,
+    kind: SubqueryKind,
+    mut rows: impl Iterator<Item = Result<Row>>,
+) -> Result<Value> {
+    match kind {
+        SubqueryKind::Exists => Ok(rows.next().transpose()?.is_some().into()),
+        SubqueryKind::Count => {
+            rows.try_fold(0_i64, |count, row| row.map(|_| count + 1)).map(Value::Integer)
+        }
+        SubqueryKind::Collect => {
+            let mut values = Vec::new();
+            for row in rows {
+                let value = row?.into_iter().next().unwrap_or(Value::Null);
+                context.control.charge(value.size())?;
+                values.push(value);
+            }
+            Ok(Value::list(values))
+        }
+    }
+}
+
+pub fn mismatch(expected: &str, found: &Value) -> Error {
+    Error::Type(format!("Type mismatch: expected {expected} but was {}", found.type_name()))
+}
+
+fn unary(operator: Unary, value: Value) -> Result<Value> {
+    match (operator, value) {
+        (_, Value::Null) => Ok(Value::Null),
+        (Unary::Not, Value::Boolean(boolean)) => Ok((!boolean).into()),
+        (Unary::Not, other) => Err(mismatch("BOOLEAN", &other)),
+        (Unary::Minus, Value::Integer(integer)) => {
+            integer.checked_neg().map(Value::Integer).ok_or_else(functions::overflow)
+        }
+        (Unary::Minus, Value::Float(float)) => Ok((-float).into()),
+        (Unary::Minus, Value::Duration(duration)) => {
+            temporal::add(&Value::Duration(temporal::Duration::default()), duration, -1)
+        }
+        // Brackets around a comparison leave a plus behind, so it takes every type.
+        (Unary::Plus, value) => Ok(value),
+        (Unary::Minus, other) => Err(mismatch("INTEGER, FLOAT or DURATION", &other)),
+    }
+}
+
+fn compare(operator: Binary, left: &Value, right: &Value) -> Value {
+    match operator {
+        Binary::Equal => left.equals(right).into(),
+        Binary::NotEqual => left.equals(right).map(|equal| !equal).into(),
+        _ => {
+            let order = left.compare(right);
+            let is_nan = |value: &Value| value.as_float().is_some_and(f64::is_nan);
+            // NaN compares with numbers, and is never less or greater.
+            if order.is_none()
+                && (is_nan(left) || is_nan(right))
+                && left.as_float().and(right.as_float()).is_some()
+            {
+                return Value::Boolean(false);
+            }
+            order
+                .map(|order| match operator {
+                    Binary::Less => order == Ordering::Less,
+                    Binary::LessOrEqual => order != Ordering::Greater,
+                    Binary::Greater => order == Ordering::Greater,
+                    _ => order != Ordering::Less,
+                })
+                .into()
+        }
+    }
+}
+
+fn logic(operator: Binary, left: &Value, right: &Value) -> Result<Value> {
+    let truth = |value: &Value| match value {
+        Value::Boolean(boolean) => Ok(Some(*boolean)),
+        Value::Null => Ok(None),
+        other => Err(mismatch("BOOLEAN", other)),
+    };
+    let (left, right) = (truth(left)?, truth(right)?);
+    Ok(match operator {
+        Binary::And if left == Some(false) || right == Some(false) => Some(false),
+        Binary::Or if left == Some(true) || right == Some(true) => Some(true),
+        Binary::And => left.zip(right).map(|_| true),
+        Binary::Or => left.zip(right).map(|_| false),
+        _ => left.zip(right).map(|(left, right)| left != right),
+    }
+    .into())
+}
+
+fn contains(value: &Value, list: &Value) -> Result<Value> {
+    let list = match list {
+        Value::Null => return Ok(Value::Null),
+        Value::List(list) => list,
+        other => return Err(mismatch("LIST<ANY>", other)),
+    };
+    let mut result = Some(false);
+    for item in list.iter() {
+        match value.equals(item) {
+            Some(true) => return Ok(true.into()),
+            None => result = None,
+            Some(false) => {}
+        }
+    }
+    Ok(result.into())
+}
+
+/// Null for operands that aren't strings, as in Neo4j.
+fn search(operator: Binary, left: &Value, right: &Value) -> Value {
+    let (Value::String(text), Value::String(part)) = (left, right) else { return Value::Null };
+    match operator {
+        Binary::StartsWith => text.starts_with(&**part),
+        Binary::EndsWith => text.ends_with(&**part),
+        _ => text.contains(&**part),
+    }
+    .into()
+}
+
+fn slice(list: &Value, from: Option<Value>, to: Option<Value>) -> Result<Value> {
+    let list = match list {
+        Value::Null => return Ok(Value::Null),
+        Value::List(list) => list,
+        other => return Err(mismatch("LIST<ANY>", other)),
+    };
+    let length = list.len() as i64;
+    let bound = |value: Option<Value>, default: i64| match value {
+        None => Ok(Some(default)),
+        Some(Value::Null) => Ok(None),
+        Some(Value::Integer(index)) if index < 0 => Ok(Some((index + length).max(0))),
+        Some(Value::Integer(index)) => Ok(Some(index.min(length))),
+        Some(other) => Err(mismatch("INTEGER", &other)),
+    };
+    let (Some(from), Some(to)) = (bound(from, 0)?, bound(to, length)?) else {
+        return Ok(Value::Null);
+    };
+    let part = list.get(from as usize..to.max(from) as usize).unwrap_or_default();
+    Ok(Value::list(part.to_vec()))
+}
+
+/// A path as the alternation of nodes and relationships, for functions on paths.
+pub fn path_of(value: &Value) -> Result<Option<Arc<Path>>> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Path(path) => Ok(Some(path.clone())),
+        other => Err(mismatch("PATH", other)),
+    }
+}

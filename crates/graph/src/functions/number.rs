@@ -1,0 +1,170 @@
+//! Arithmetic, numbers and conversions to them.
+
+use crate::ast::Binary;
+use crate::error::{Error, Result};
+use crate::eval::mismatch;
+use crate::temporal;
+use crate::value::Value;
+
+/// `+ - * / % ^`, and what `+` means for strings, lists and times.
+pub fn arithmetic(operator: Binary, left: Value, right: Value) -> Result<Value> {
+    match (operator, left, right) {
+        (_, Value::Null, _) | (_, _, Value::Null) => Ok(Value::Null),
+        (Binary::Add, Value::List(a), Value::List(b)) => Ok(Value::list([&a[..], &b[..]].concat())),
+        (Binary::Add, Value::List(a), b) => Ok(Value::list([&a[..], &[b]].concat())),
+        (Binary::Add, a, Value::List(b)) => Ok(Value::list([&[a], &b[..]].concat())),
+        (Binary::Add, Value::String(a), b) => {
+            Ok(format!("{a}{}", super::text::to_text(&b)?).into())
+        }
+        (Binary::Add, a, Value::String(b)) => {
+            Ok(format!("{}{b}", super::text::to_text(&a)?).into())
+        }
+        (Binary::Add, value, Value::Duration(duration))
+        | (Binary::Add, Value::Duration(duration), value) => temporal::add(&value, duration, 1),
+        (Binary::Subtract, value, Value::Duration(duration)) => temporal::add(&value, duration, -1),
+        (Binary::Power, a, b) => Ok(float(&a)?.powf(float(&b)?).into()),
+        (operator, Value::Integer(a), Value::Integer(b)) => integers(operator, a, b),
+        (operator, a, b) => Ok(floats(operator, float(&a)?, float(&b)?).into()),
+    }
+}
+
+pub fn overflow() -> Error {
+    Error::Arithmetic("long overflow".into())
+}
+
+fn integers(operator: Binary, a: i64, b: i64) -> Result<Value> {
+    if b == 0 && matches!(operator, Binary::Divide | Binary::Modulo) {
+        return Err(Error::Arithmetic("/ by zero".into()));
+    }
+    let result = match operator {
+        Binary::Add => a.checked_add(b),
+        Binary::Subtract => a.checked_sub(b),
+        Binary::Multiply => a.checked_mul(b),
+        Binary::Divide => a.checked_div(b),
+        _ => Some(a.wrapping_rem(b)),
+    };
+    result.map(Value::Integer).ok_or_else(overflow)
+}
+
+fn floats(operator: Binary, a: f64, b: f64) -> f64 {
+    match operator {
+        Binary::Add => a + b,
+        Binary::Subtract => a - b,
+        Binary::Multiply => a * b,
+        Binary::Divide => a / b,
+        _ => a % b,
+    }
+}
+
+fn float(value: &Value) -> Result<f64> {
+    value.as_float().ok_or_else(|| mismatch("INTEGER or FLOAT", value))
+}
+
+pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
+    if let Some(result) = of_one_float(name, arguments) {
+        return Some(result);
+    }
+    Some(match (name, arguments) {
+        (
+            "abs" | "sign" | "round" | "tointeger" | "tofloat" | "toboolean" | "tointegerornull"
+            | "tofloatornull" | "tobooleanornull" | "isnan",
+            [Value::Null, ..],
+        ) => Ok(Value::Null),
+        ("abs", [Value::Integer(integer)]) => {
+            integer.checked_abs().map(Value::Integer).ok_or_else(overflow)
+        }
+        ("abs", [value]) => float(value).map(|float| float.abs().into()),
+        ("sign", [value]) => float(value).map(|float| {
+            Value::Integer(if float > 0.0 {
+                1
+            } else if float < 0.0 {
+                -1
+            } else {
+                0
+            })
+        }),
+        // Ties go up, towards positive infinity.
+        ("round", [value]) => float(value).map(|float| (float + 0.5).floor().into()),
+        ("round", [value, Value::Integer(digits)]) => float(value).map(|float| {
+            let scale = 10_f64.powi((*digits).clamp(0, 300) as i32);
+            let scaled = float * scale;
+            let rounded =
+                if scaled >= 0.0 { (scaled + 0.5).floor() } else { (scaled - 0.5).ceil() };
+            if scaled.is_finite() { (rounded / scale).into() } else { float.into() }
+        }),
+        ("isnan", [value]) => float(value).map(|float| float.is_nan().into()),
+        ("atan2", [a, b]) => float(a).and_then(|a| Ok(a.atan2(float(b)?).into())),
+        ("pi", []) => Ok(std::f64::consts::PI.into()),
+        ("e", []) => Ok(std::f64::consts::E.into()),
+        ("rand", []) => Ok(rand::random::<f64>().into()),
+        ("tointeger", [value]) => to_integer(value),
+        ("tofloat", [value]) => to_float(value),
+        ("toboolean", [value]) => to_boolean(value),
+        ("tointegerornull", [value]) => Ok(to_integer(value).unwrap_or(Value::Null)),
+        ("tofloatornull", [value]) => Ok(to_float(value).unwrap_or(Value::Null)),
+        ("tobooleanornull", [value]) => Ok(to_boolean(value).unwrap_or(Value::Null)),
+        _ => return None,
+    })
+}
+
+fn of_one_float(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
+    let function: fn(f64) -> f64 = match name {
+        "ceil" => f64::ceil,
+        "floor" => f64::floor,
+        "sqrt" => f64::sqrt,
+        "exp" => f64::exp,
+        "log" => f64::ln,
+        "log10" => f64::log10,
+        "sin" => f64::sin,
+        "cos" => f64::cos,
+        "tan" => f64::tan,
+        "asin" => f64::asin,
+        "acos" => f64::acos,
+        "atan" => f64::atan,
+        "degrees" => f64::to_degrees,
+        "radians" => f64::to_radians,
+        _ => return None,
+    };
+    match arguments {
+        [Value::Null] => Some(Ok(Value::Null)),
+        [value] => Some(float(value).map(|float| function(float).into())),
+        _ => None,
+    }
+}
+
+fn to_integer(value: &Value) -> Result<Value> {
+    match value {
+        Value::Integer(_) => Ok(value.clone()),
+        Value::Float(float) => Ok(Value::Integer(*float as i64)),
+        Value::Boolean(boolean) => Ok(Value::Integer(i64::from(*boolean))),
+        Value::String(text) => {
+            let text = text.trim();
+            let parsed =
+                text.parse().ok().or_else(|| text.parse::<f64>().ok().map(|float| float as i64));
+            Ok(parsed.map_or(Value::Null, Value::Integer))
+        }
+        other => Err(mismatch("STRING, INTEGER, FLOAT or BOOLEAN", other)),
+    }
+}
+
+fn to_float(value: &Value) -> Result<Value> {
+    match value {
+        Value::Integer(integer) => Ok((*integer as f64).into()),
+        Value::Float(_) => Ok(value.clone()),
+        Value::String(text) => Ok(text.trim().parse::<f64>().ok().into()),
+        other => Err(mismatch("STRING, INTEGER or FLOAT", other)),
+    }
+}
+
+fn to_boolean(value: &Value) -> Result<Value> {
+    match value {
+        Value::Boolean(_) => Ok(value.clone()),
+        Value::Integer(integer) => Ok((*integer != 0).into()),
+        Value::String(text) => Ok(match text.trim().to_lowercase().as_str() {
+            "true" => true.into(),
+            "false" => false.into(),
+            _ => Value::Null,
+        }),
+        other => Err(mismatch("STRING, INTEGER or BOOLEAN", other)),
+    }
+}
