@@ -106,7 +106,7 @@ pub mod code {
     pub const REQUEST_INVALID: &str = "Neo.ClientError.Request.Invalid";
     pub const REQUEST_INVALID_FORMAT: &str = "Neo.ClientError.Request.InvalidFormat";
     pub const SYNTAX: &str = "Neo.ClientError.Statement.SyntaxError";
-    pub const TERMINATED: &str = "Neo.ClientError.Transaction.Terminated";
+    pub const TERMINATED: &str = "Neo.TransientError.Transaction.Terminated";
     pub const TIMED_OUT: &str =
         "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration";
     pub const TYPE: &str = "Neo.ClientError.Statement.TypeError";
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn only_transient_errors_are_transient() {
         assert!(Failure::new(code::NO_THREADS, "").is_transient());
-        assert!(!Failure::new(code::TERMINATED, "").is_transient());
+        assert!(!Failure::new(code::SYNTAX, "").is_transient());
         assert!(!Failure::new("nonsense", "").is_transient());
     }
 }

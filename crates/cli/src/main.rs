@@ -1,1 +1,58 @@
-fn main() {}
+//! The `boltbouncer` command: reads the command line and calls a library. Errors end up here as
+//! one line on stderr that names the fix.
+
+mod sandbox;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Connection management for Neo4j under parallel task engines such as Apache Airflow
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sandbox(sandbox::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging();
+    let outcome = match arguments.command {
+        Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
+        None => Ok(()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("boltbouncer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `RUST_LOG` says what is logged, to stderr; without it, warnings.
+fn start_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Returns at the first Ctrl-C or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

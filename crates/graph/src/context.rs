@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::store::Graph;
@@ -38,24 +37,22 @@ pub trait Procedures: crate::bind::Signatures + Send + Sync {
 pub struct Control {
     cancelled: AtomicBool,
     timed_out: AtomicBool,
-    deadline: Option<Instant>,
     memory: AtomicUsize,
     memory_limit: usize,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self::new(None, usize::MAX)
+        Self::new(usize::MAX)
     }
 }
 
 impl Control {
     /// `memory_limit` in bytes.
-    pub fn new(deadline: Option<Instant>, memory_limit: usize) -> Self {
+    pub fn new(memory_limit: usize) -> Self {
         Self {
             cancelled: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
-            deadline,
             memory: AtomicUsize::new(0),
             memory_limit,
         }
@@ -70,10 +67,6 @@ impl Control {
     /// find out first.
     pub fn time_out(&self) {
         self.timed_out.store(true, Ordering::Relaxed);
-    }
-
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
     }
 
     /// Every loop of the engine asks this once a turn.

@@ -216,6 +216,8 @@ pub struct Cursor {
     pub graph: Arc<Graph>,
     pub counters: Counters,
     rows: Rows,
+    /// A row that was looked at.
+    ahead: Option<Result<Row>>,
 }
 
 impl Cursor {
@@ -225,6 +227,7 @@ impl Cursor {
             graph: Arc::default(),
             counters: Counters::default(),
             rows: Box::new(std::iter::empty()),
+            ahead: None,
         }
     }
 
@@ -236,10 +239,23 @@ impl Cursor {
     }
 }
 
+impl Cursor {
+    /// The next row, which stays.
+    pub fn peek(&mut self) -> Option<&Result<Row>> {
+        if self.ahead.is_none() {
+            self.ahead = self.next();
+        }
+        self.ahead.as_ref()
+    }
+}
+
 impl Iterator for Cursor {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
+        if let Some(row) = self.ahead.take() {
+            return Some(row);
+        }
         let row = self.rows.next()?;
         // A procedure call that stands alone yields all its columns; a row may be shorter than
         // the columns when its last values are null.

@@ -224,7 +224,7 @@ fn endless_queries_end_when_cancelled() {
     for query in queries {
         on_engine_stack(move || {
             let database = Arc::new(Database::default());
-            let control = Arc::new(Control::new(None, 1 << 28));
+            let control = Arc::new(Control::new(1 << 28));
             let (canceller, stopper) = (control.clone(), std::sync::mpsc::channel::<()>());
             let (running, started) = (stopper.0, stopper.1);
             let thread = std::thread::spawn(move || {
@@ -258,7 +258,7 @@ fn memory_is_bounded() {
     ] {
         on_engine_stack(move || {
             let mut transaction = Transaction::begin(&Arc::new(Database::default()));
-            let result = start(&mut transaction, query, Control::new(None, 1 << 22))
+            let result = start(&mut transaction, query, Control::new(1 << 22))
                 .and_then(|mut cursor| cursor.try_for_each(|row| row.map(drop)));
             assert_eq!(result, Err(Error::MemoryLimit { limit: 1 << 22 }), "{query}");
         });

@@ -1,0 +1,90 @@
+//! `boltbouncer sandbox`
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bolt::Version;
+use sandbox::{Sandbox, Settings};
+use tokio::net::TcpListener;
+
+/// Run the embedded Bolt server: a small in-memory graph database for official drivers
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7687")]
+    listen: SocketAddr,
+    /// Name of the only user
+    #[arg(long, default_value = "neo4j")]
+    user: String,
+    /// Password of the user
+    #[arg(
+        long,
+        env = "BOLTBOUNCER_SANDBOX_PASSWORD",
+        hide_env_values = true,
+        default_value = "boltbouncer"
+    )]
+    password: String,
+    /// Let everybody in
+    #[arg(long)]
+    no_auth: bool,
+    /// Newest Bolt version to offer, to imitate an older server
+    #[arg(long, default_value = "6.0")]
+    max_bolt: Version,
+    /// What the server calls itself; drivers want `Neo4j/` in front
+    #[arg(long, default_value = "Neo4j/5.26.0")]
+    agent: String,
+    /// Connections past this are closed as they arrive [default: no limit]
+    #[arg(long)]
+    max_connections: Option<usize>,
+    /// Open transactions, which hold a thread each in Neo4j
+    #[arg(long, default_value_t = 400)]
+    max_threads: usize,
+    /// Processor time that checking a password takes
+    #[arg(long, default_value_t = 0)]
+    auth_cost_ms: u64,
+    /// Added to every round trip
+    #[arg(long, default_value_t = 0)]
+    rtt_ms: u64,
+    /// Memory that the queries of one transaction may keep
+    #[arg(long, default_value_t = 256)]
+    transaction_memory_mb: usize,
+}
+
+impl Arguments {
+    fn settings(self) -> Settings {
+        Settings {
+            max_bolt: self.max_bolt,
+            agent: self.agent,
+            users: if self.no_auth { Vec::new() } else { vec![(self.user, self.password)] },
+            max_connections: self.max_connections.unwrap_or(usize::MAX),
+            max_threads: self.max_threads,
+            auth_cost: Duration::from_millis(self.auth_cost_ms),
+            rtt: Duration::from_millis(self.rtt_ms),
+            transaction_memory_max: self.transaction_memory_mb.saturating_mul(1 << 20),
+            ..Settings::default()
+        }
+    }
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    if arguments.max_threads == 0 {
+        bail!("--max-threads 0 would refuse every query; give at least 1");
+    }
+    crate::runtime()?.block_on(async {
+        let listener = listen(arguments.listen).await?;
+        let sandbox = Sandbox::start(listener, arguments.settings())?;
+        println!("bolt://{}", sandbox.address());
+        tokio::select! {
+            () = sandbox.run() => {}
+            () = crate::interrupted() => {}
+        }
+        Ok(())
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with --listen (port 0 takes a free one)")
+    })
+}

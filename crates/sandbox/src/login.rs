@@ -1,0 +1,128 @@
+//! Users, passwords and the lock-out: after three failed logins a name is locked for five seconds,
+//! for everybody and with the right password too, as in Neo4j.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bolt::Failure;
+use bolt::failure::code;
+use bolt::message::Auth;
+
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub(crate) struct Users {
+    passwords: HashMap<String, String>,
+    cost: Duration,
+    failures: Mutex<HashMap<String, Failures>>,
+}
+
+#[derive(Debug)]
+struct Failures {
+    count: u32,
+    last: Instant,
+}
+
+impl Users {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            passwords: settings.users.iter().cloned().collect(),
+            cost: settings.auth_cost,
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Checks credentials and returns the user's name. Takes as much processor time as was set, so
+    /// it belongs on a thread that may be busy.
+    ///
+    /// # Errors
+    /// `Security.Unauthorized`, or `Security.AuthenticationRateLimit` while the name is locked.
+    pub fn check(&self, auth: &Auth, now: Instant) -> Result<String, Failure> {
+        if self.passwords.is_empty() {
+            return Ok(auth.principal().to_owned());
+        }
+        self.burn();
+        let unauthorized = || {
+            Failure::new(
+                code::UNAUTHORIZED,
+                "The client is unauthorized due to authentication failure.",
+            )
+        };
+        match auth.scheme() {
+            "basic" | "native" => {}
+            "none" => return Err(unauthorized()),
+            other => {
+                let message =
+                    format!("Unsupported authentication token, scheme '{other}' is not supported.");
+                return Err(Failure::new(code::UNAUTHORIZED, message));
+            }
+        }
+        let name = auth.principal();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.retain(|_, failed| now.duration_since(failed.last) < LOCK_TIME);
+        if failures.get(name).is_some_and(|failed| failed.count >= ATTEMPTS_MAX) {
+            let message =
+                "The client has provided incorrect authentication details too many times in a row.";
+            return Err(Failure::new(code::AUTHENTICATION_RATE_LIMIT, message));
+        }
+        if self.passwords.get(name).is_some_and(|password| password == auth.credentials()) {
+            failures.remove(name);
+            return Ok(name.to_owned());
+        }
+        let failed = failures.entry(name.to_owned()).or_insert(Failures { count: 0, last: now });
+        failed.count += 1;
+        failed.last = now;
+        Err(unauthorized())
+    }
+
+    pub fn is_costly(&self) -> bool {
+        !self.cost.is_zero()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.passwords.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Hashing a password keeps a processor busy; so does this.
+    fn burn(&self) {
+        let end = Instant::now() + self.cost;
+        while !self.cost.is_zero() && Instant::now() < end {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+const ATTEMPTS_MAX: u32 = 3;
+const LOCK_TIME: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_failures_lock_the_name_for_five_seconds() {
+        let users = Users::new(&Settings::default());
+        let now = Instant::now();
+        let wrong = Auth::basic("neo4j", "wrong");
+        let right = Auth::basic("neo4j", "boltbouncer");
+        for _ in 0..3 {
+            assert_eq!(users.check(&wrong, now).unwrap_err().code, code::UNAUTHORIZED);
+        }
+        assert_eq!(users.check(&right, now).unwrap_err().code, code::AUTHENTICATION_RATE_LIMIT);
+        assert!(users.check(&right, now + LOCK_TIME).is_ok());
+    }
+
+    #[test]
+    fn a_success_forgives_earlier_failures() {
+        let users = Users::new(&Settings::default());
+        let now = Instant::now();
+        let (wrong, right) = (Auth::basic("neo4j", "x"), Auth::basic("neo4j", "boltbouncer"));
+        for auth in [&wrong, &wrong, &right, &wrong, &wrong] {
+            let _ = users.check(auth, now);
+        }
+        assert!(users.check(&right, now).is_ok());
+    }
+}

@@ -1,0 +1,220 @@
+//! Accepts connections and owns everything they share. Dropping the server ends them all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bolt::failure::code;
+use bolt::version::{NEO4J_RANGES, VersionRange, narrow};
+use bolt::{Failure, Version};
+use graph::Database;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{debug, warn};
+
+use crate::books::{Books, Snapshot};
+use crate::login::Users;
+use crate::procedures::Catalog;
+use crate::session;
+use crate::settings::Settings;
+use crate::work::{Engine, SYSTEM};
+
+/// A running server.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    books: Arc<Books>,
+    accepting: JoinHandle<()>,
+    _engine: EngineThreads,
+}
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("cannot start the engine's threads: {0}")]
+    Threads(io::Error),
+    #[error("the listening socket has no address: {0}")]
+    Address(io::Error),
+    #[error("no Bolt version is left with --max-bolt {0}; the oldest one is 4.4")]
+    NoVersion(Version),
+}
+
+impl Sandbox {
+    /// Serves connections of `listener` until the server is dropped. Needs a Tokio runtime with
+    /// time and I/O enabled.
+    pub fn start(listener: TcpListener, settings: Settings) -> Result<Self, StartError> {
+        // 6.1 adds a type that the engine has not.
+        let limit = settings.max_bolt.min(Version::V6_0);
+        let served = narrow(&NEO4J_RANGES, limit);
+        if served.is_empty() {
+            return Err(StartError::NoVersion(settings.max_bolt));
+        }
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        let engine = EngineThreads::start(settings.max_threads).map_err(StartError::Threads)?;
+        let books = Arc::new(Books::default());
+        let shared =
+            Arc::new(Shared::new(address, served, settings, books.clone(), engine.handle()));
+        let accepting = tokio::spawn(accept(listener, shared));
+        Ok(Self { address, books, accepting, _engine: engine })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn books(&self) -> Snapshot {
+        self.books.snapshot()
+    }
+
+    /// Lets the peaks in the books begin anew.
+    pub fn reset_peaks(&self) {
+        self.books.reset_peaks();
+    }
+
+    /// Waits until the server ends, which it does by itself only if its task is killed.
+    pub async fn run(mut self) {
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// What every session of a server uses.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub address: SocketAddr,
+    pub served: Vec<VersionRange>,
+    pub engine: Engine,
+    pub users: Arc<Users>,
+    /// One permit for each open transaction.
+    pub transactions: Arc<Semaphore>,
+    books: Arc<Books>,
+    threads: Handle,
+    neo4j: Arc<Database>,
+    system: Arc<Database>,
+}
+
+impl Shared {
+    fn new(
+        address: SocketAddr,
+        served: Vec<VersionRange>,
+        settings: Settings,
+        books: Arc<Books>,
+        threads: Handle,
+    ) -> Self {
+        let users = Arc::new(Users::new(&settings));
+        let catalog = Catalog {
+            books: books.clone(),
+            agent: settings.agent.clone(),
+            max_bolt: settings.max_bolt,
+            max_threads: settings.max_threads,
+            users: users.names(),
+        };
+        Self {
+            address,
+            served,
+            users,
+            transactions: Arc::new(Semaphore::new(
+                settings.max_threads.min(Semaphore::MAX_PERMITS),
+            )),
+            books,
+            threads,
+            neo4j: Arc::default(),
+            system: Arc::default(),
+            engine: Engine { catalog: Arc::new(catalog), settings: Arc::new(settings) },
+        }
+    }
+
+    /// The database with this name, or the default one.
+    pub fn database(&self, name: Option<&str>) -> Result<(&'static str, Arc<Database>), Failure> {
+        match name {
+            None => Ok((DEFAULT_DATABASE, self.neo4j.clone())),
+            Some(name) if name.eq_ignore_ascii_case(DEFAULT_DATABASE) => {
+                Ok((DEFAULT_DATABASE, self.neo4j.clone()))
+            }
+            Some(name) if name.eq_ignore_ascii_case(SYSTEM) => Ok((SYSTEM, self.system.clone())),
+            Some(name) => {
+                Err(Failure::new(code::DATABASE_NOT_FOUND, format!("Graph not found: {name}")))
+            }
+        }
+    }
+
+    /// Threads with the stack that the engine needs.
+    pub fn threads(&self) -> &Handle {
+        &self.threads
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => admit(stream, client, &shared, &mut sessions),
+                Err(error) => {
+                    // Mostly: no file descriptors left. Trying again at once would spin.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}
+
+fn admit(stream: TcpStream, client: SocketAddr, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
+    let limit = shared.engine.settings.max_connections;
+    let Some(entry) = shared.books.open(client, shared.address, limit) else {
+        debug!(%client, limit, "connection refused: the server is full");
+        return;
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%client, %error, "cannot switch off Nagle's algorithm");
+    }
+    let shared = shared.clone();
+    sessions.spawn(async move {
+        session::serve(stream, entry, shared).await;
+    });
+}
+
+/// A runtime for its blocking threads alone: Tokio's own have too small a stack for queries.
+#[derive(Debug)]
+struct EngineThreads {
+    runtime: Option<Runtime>,
+}
+
+impl EngineThreads {
+    fn start(max_threads: usize) -> io::Result<Self> {
+        // A transaction has one job at a time, so that a thread is there for each; some more check
+        // passwords.
+        let threads = max_threads.saturating_add(PASSWORD_THREADS).min(THREADS_MAX);
+        let runtime = Builder::new_current_thread()
+            .thread_name("sandbox-engine")
+            .thread_stack_size(graph::STACK_BYTES)
+            .max_blocking_threads(threads)
+            .build()?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    fn handle(&self) -> Handle {
+        self.runtime.as_ref().expect("present until dropped").handle().clone()
+    }
+}
+
+impl Drop for EngineThreads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+const DEFAULT_DATABASE: &str = "neo4j";
+const PASSWORD_THREADS: usize = 8;
+const THREADS_MAX: usize = 10_000;

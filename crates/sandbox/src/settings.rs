@@ -1,0 +1,45 @@
+//! What can be set on a sandbox. Every limit has a default under which nothing is refused that
+//! Neo4j would accept.
+
+use std::time::Duration;
+
+use bolt::Version;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The newest Bolt version to offer.
+    pub max_bolt: Version,
+    /// What HELLO calls the server; drivers want `Neo4j/` in front.
+    pub agent: String,
+    /// Names and passwords. Empty: everybody is let in.
+    pub users: Vec<(String, String)>,
+    /// Connections past this are closed as they arrive.
+    pub max_connections: usize,
+    /// Open transactions, each of which holds a thread in Neo4j (`server.bolt.thread_pool_max_size`).
+    pub max_threads: usize,
+    /// Processor time that checking a password takes.
+    pub auth_cost: Duration,
+    /// Added to every round trip.
+    pub rtt: Duration,
+    /// Memory that the queries of one transaction may keep, in bytes.
+    pub transaction_memory_max: usize,
+    /// How long a transaction waits to write while another one does.
+    pub lock_wait: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_bolt: Version::V6_0,
+            agent: "Neo4j/5.26.0".into(),
+            users: vec![("neo4j".into(), "boltbouncer".into())],
+            max_connections: usize::MAX,
+            // Neo4j's default.
+            max_threads: 400,
+            auth_cost: Duration::ZERO,
+            rtt: Duration::ZERO,
+            transaction_memory_max: 256 << 20,
+            lock_wait: Duration::from_secs(30),
+        }
+    }
+}
