@@ -1,7 +1,9 @@
 //! The `boltbouncer` command: reads the command line and calls a library. Errors end up here as
 //! one line on stderr that names the fix.
 
+mod lab;
 mod sandbox;
+mod server_options;
 
 use std::process::ExitCode;
 
@@ -17,7 +19,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Lab(Box<lab::Arguments>),
     Sandbox(sandbox::Arguments),
+    /// Run one task of the lab; started by the lab itself
+    #[command(hide = true)]
+    Task,
 }
 
 fn main() -> ExitCode {
@@ -25,7 +31,9 @@ fn main() -> ExitCode {
     start_logging();
     let outcome = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
-        None => Ok(()),
+        Some(Command::Lab(arguments)) => lab::run(*arguments),
+        Some(Command::Task) => ::lab::task::main(),
+        None => lab::run(lab::Arguments::default()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

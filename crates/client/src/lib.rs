@@ -1,1 +1,13 @@
+//! One Bolt connection from the client's side. It measures and checks servers: each step of
+//! connecting can be taken, and timed, by itself; there is no pool, no retry and no routing.
+//!
+//! - [`target`]: `bolt://host:port` and its kin
+//! - [`tls`]: verified by default, unverified for `+ssc`
+//! - [`connection`]: dial, login, run
 
+mod connection;
+mod target;
+mod tls;
+
+pub use connection::{ClientError, Connection, Table};
+pub use target::{Encryption, Target, TargetError};

@@ -1,1 +1,22 @@
+//! The lab: runs patterns of using Neo4j drivers with parallel tasks that are processes of their
+//! own, counts connections at the server meanwhile, and reports what each pattern did.
+//!
+//! - [`settings`]: what to run, and on what
+//! - [`run`]: the whole run, pattern after pattern
+//! - [`processes`]: starts task processes as Airflow's LocalExecutor does; none outlives the lab
+//! - [`task`]: what happens inside a task process
+//! - [`counter`]: connections as the server counts them
+//! - [`results`]: what was measured, as `results.json` has it
+//! - [`output`]: the run's folder, the comparison, the report page
 
+pub mod counter;
+pub mod output;
+mod processes;
+pub mod results;
+pub mod run;
+mod server;
+pub mod settings;
+pub mod task;
+
+pub use run::{Stop, run};
+pub use settings::{Engine, Pattern, Settings, Worker};

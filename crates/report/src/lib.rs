@@ -1,1 +1,33 @@
+//! Turns measurements into something to look at: text tables, charts as SVG and PNG, and
+//! self-contained HTML pages. It computes nothing that a reader would take for a measurement.
+//!
+//! - [`chart`]: lines over time, with the spans of what ran marked
+//! - [`picture`]: SVG to PNG
+//! - [`page`]: an HTML page that opens from disk, in light and dark, on a desk and on a phone
+//! - [`table`]: rows and columns for the terminal and for HTML
 
+pub mod chart;
+pub mod page;
+pub mod picture;
+pub mod table;
+
+pub use chart::{Band, Chart, Colour, Series};
+pub use page::Page;
+pub use picture::{PictureError, png};
+pub use table::Table;
+
+/// Text that is safe inside HTML and SVG, attributes included.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

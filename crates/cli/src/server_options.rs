@@ -1,0 +1,101 @@
+//! Which server, and who we are there: options first, then the environment, then `.env`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use client::Target;
+
+#[derive(Debug, clap::Args)]
+pub struct ServerOptions {
+    /// The server, for example bolt://localhost:7687 [env: NEO4J_URI]
+    #[arg(long)]
+    uri: Option<String>,
+    /// User name [env: NEO4J_USERNAME] [default: neo4j]
+    #[arg(long)]
+    user: Option<String>,
+    /// Password; better given in the environment, where `ps` does not show it [env: NEO4J_PASSWORD]
+    #[arg(long)]
+    password: Option<String>,
+    /// Database; the user's home database if none is named [env: NEO4J_DATABASE]
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// A server with everything that is needed to log in.
+#[derive(Debug)]
+pub struct NamedServer {
+    pub target: Target,
+    pub user: String,
+    pub password: String,
+    pub database: Option<String>,
+}
+
+impl ServerOptions {
+    /// `None` if no URI is given anywhere.
+    pub fn resolve(&self) -> Result<Option<NamedServer>> {
+        let file = dotenv(Path::new(".env"))?;
+        let find = |option: &Option<String>, name: &str| {
+            let found = option
+                .clone()
+                .or_else(|| std::env::var(name).ok())
+                .or_else(|| file.get(name).cloned());
+            found.filter(|value| !value.is_empty())
+        };
+        let Some(uri) = find(&self.uri, "NEO4J_URI") else {
+            if self.user.is_some() || self.password.is_some() || self.database.is_some() {
+                bail!("--user, --password and --database go with --uri");
+            }
+            return Ok(None);
+        };
+        let target: Target = uri.parse()?;
+        let password = find(&self.password, "NEO4J_PASSWORD");
+        Ok(Some(NamedServer {
+            target,
+            user: find(&self.user, "NEO4J_USERNAME").unwrap_or_else(|| "neo4j".into()),
+            password: password.context("no password; set NEO4J_PASSWORD or give --password")?,
+            database: find(&self.database, "NEO4J_DATABASE"),
+        }))
+    }
+}
+
+/// The `NEO4J_` entries of a file, if there is one.
+fn dotenv(path: &Path) -> Result<HashMap<String, String>> {
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    let entries =
+        dotenvy::from_path_iter(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut found = HashMap::new();
+    for entry in entries {
+        // The error would quote the line, which may hold a password.
+        let Ok((name, value)) = entry else {
+            bail!(
+                "{} is not a list of NAME=value lines; mend it or run somewhere else",
+                path.display()
+            );
+        };
+        if name.starts_with("NEO4J_") {
+            found.insert(name, value);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_env_file_is_named_but_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".env");
+        std::fs::write(&path, "NEO4J_URI=bolt://h\nhunter2 is my password\n").unwrap();
+        let error = dotenv(&path).unwrap_err().to_string();
+        assert!(error.contains(".env") && !error.contains("hunter2"), "{error}");
+        std::fs::write(&path, "# c\nNEO4J_URI='bolt://h'\nOTHER=1\n").unwrap();
+        let found = dotenv(&path).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["NEO4J_URI"], "bolt://h");
+    }
+}

@@ -1,0 +1,315 @@
+//! Dial, agree on a version, log in, run queries. One request at a time; every wait has the
+//! connection's time-out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolt::message::{Auth, Hello, Stream, TransactionExtra};
+use bolt::version::{self, Answer, HandshakeError, NEO4J_RANGES, Proposal, VersionRange};
+use bolt::{Dechunker, Dictionary, Failure, Request, Response, Value, Version};
+use bytes::BytesMut;
+use rustls::pki_types::ServerName;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::target::{Encryption, Target};
+use crate::tls;
+
+#[derive(Debug, Error)]
+pub enum ClientError {
+    #[error("cannot find the host: {0}")]
+    Resolve(io::Error),
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("no answer within {0} s")]
+    TimedOut(u64),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+    /// The server's own words.
+    #[error(transparent)]
+    Server(Failure),
+    #[error("the server sent something that is not Bolt: {0}")]
+    Protocol(String),
+}
+
+impl ClientError {
+    /// The server's error code, if it was the server that refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server(failure) => Some(&failure.code),
+            _ => None,
+        }
+    }
+}
+
+/// A result in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+    /// The last SUCCESS.
+    pub summary: Dictionary,
+}
+
+impl Table {
+    /// The value of a column in a row; null if there is no such column.
+    pub fn get(&self, row: usize, column: &str) -> &Value {
+        let index = self.columns.iter().position(|name| name == column);
+        index.and_then(|index| self.rows.get(row)?.get(index)).unwrap_or(&Value::Null)
+    }
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
+pub struct Connection {
+    socket: Box<dyn Socket>,
+    input: BytesMut,
+    output: BytesMut,
+    dechunker: Dechunker,
+    version: Version,
+    timeout: Duration,
+    routing: Option<Dictionary>,
+    /// SUCCESS of HELLO: `server`, `connection_id` and more.
+    hello: Dictionary,
+}
+
+impl Connection {
+    /// Opens a socket, encrypts it if the target says so, and agrees on a version. `timeout` goes
+    /// for each wait of this connection, now and later.
+    pub async fn dial(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
+        within(timeout, Self::dial_without_limit(target, timeout)).await
+    }
+
+    async fn dial_without_limit(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
+        let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+        let addresses: Vec<_> = addresses.map_err(ClientError::Resolve)?.collect();
+        let stream = TcpStream::connect(&addresses[..]).await.map_err(ClientError::Connect)?;
+        stream.set_nodelay(true).map_err(ClientError::Io)?;
+        let socket: Box<dyn Socket> = match target.encryption {
+            Encryption::None => Box::new(stream),
+            encryption => {
+                let failed = |error: &dyn std::fmt::Display| ClientError::Tls(error.to_string());
+                let config = tls::config(encryption).map_err(|error| failed(&error))?;
+                let name =
+                    ServerName::try_from(target.host.clone()).map_err(|error| failed(&error))?;
+                let connector = TlsConnector::from(Arc::new(config));
+                Box::new(connector.connect(name, stream).await.map_err(|error| failed(&error))?)
+            }
+        };
+        let routing = target.routing.then(|| Dictionary::new().with("address", target.address()));
+        let mut connection = Self {
+            socket,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            dechunker: Dechunker::new(MESSAGE_MAX),
+            version: Version::V4_4,
+            timeout,
+            routing,
+            hello: Dictionary::new(),
+        };
+        connection.version = connection.agree().await?;
+        Ok(connection)
+    }
+
+    async fn agree(&mut self) -> Result<Version, ClientError> {
+        let proposals = [
+            Proposal::Manifest,
+            Proposal::Range(VersionRange::new(5, 8, 8)),
+            Proposal::Range(VersionRange::new(4, 4, 0)),
+        ];
+        self.socket.write_all(&version::opening(&proposals)).await.map_err(ClientError::Io)?;
+        let answer = loop {
+            match version::read_answer(&mut self.input)? {
+                Some(answer) => break answer,
+                None => self.fill().await?,
+            }
+        };
+        match answer {
+            Answer::Agreed(version) => Ok(version),
+            Answer::Manifest(ranges) => {
+                let newest = version::newest_common(&NEO4J_RANGES, &ranges);
+                let newest = newest.ok_or(HandshakeError::NothingInCommon)?;
+                self.socket.write_all(&version::choice(newest)).await.map_err(ClientError::Io)?;
+                Ok(newest)
+            }
+        }
+    }
+
+    /// Says who is calling and logs in.
+    ///
+    /// # Errors
+    /// [`ClientError::Server`] when the server refuses; the connection is over then.
+    pub async fn login(&mut self, user_agent: &str, auth: &Auth) -> Result<(), ClientError> {
+        let has_logon = self.version.has_logon();
+        let product = format!("boltbouncer/{}", env!("CARGO_PKG_VERSION"));
+        self.send(&Request::Hello(Hello {
+            user_agent: user_agent.to_owned(),
+            routing: self.routing.clone(),
+            bolt_agent: (self.version >= Version::new(5, 3))
+                .then(|| Dictionary::new().with("product", product)),
+            auth: (!has_logon).then(|| auth.clone()),
+            ..Hello::default()
+        }));
+        if has_logon {
+            self.send(&Request::Logon(auth.clone()));
+        }
+        self.flush().await?;
+        self.hello = self.success().await?;
+        if has_logon {
+            self.success().await?;
+        }
+        Ok(())
+    }
+
+    /// Runs an auto-commit query and reads all of its result.
+    ///
+    /// # Errors
+    /// After [`ClientError::Server`] the connection can be used again.
+    pub async fn run(
+        &mut self,
+        query: &str,
+        parameters: Dictionary,
+        extra: TransactionExtra,
+    ) -> Result<Table, ClientError> {
+        self.send(&Request::Run { query: query.to_owned(), parameters, extra });
+        self.send(&Request::Pull(Stream::ALL));
+        self.flush().await?;
+        match self.table().await {
+            Err(ClientError::Server(failure)) => {
+                self.recover().await?;
+                Err(ClientError::Server(failure))
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn table(&mut self) -> Result<Table, ClientError> {
+        let fields = match self.receive().await? {
+            Response::Success(metadata) => metadata,
+            Response::Failure(failure) => {
+                // The PULL that was sent along is IGNORED.
+                self.receive().await?;
+                return Err(ClientError::Server(failure));
+            }
+            other => return Err(unexpected(&other)),
+        };
+        let mut table = Table { columns: fields.strings("fields"), ..Table::default() };
+        loop {
+            match self.receive().await? {
+                Response::Record(row) => table.rows.push(row),
+                Response::Success(summary) => {
+                    table.summary = summary;
+                    return Ok(table);
+                }
+                Response::Failure(failure) => return Err(ClientError::Server(failure)),
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    async fn recover(&mut self) -> Result<(), ClientError> {
+        self.send(&Request::Reset);
+        self.flush().await?;
+        self.success().await.map(drop)
+    }
+
+    /// Says goodbye and closes.
+    pub async fn close(mut self) {
+        self.send(&Request::Goodbye);
+        let _ = self.flush().await;
+        let _ = self.socket.shutdown().await;
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// `Neo4j/…`, once logged in.
+    pub fn server_agent(&self) -> &str {
+        self.hello.str("server").unwrap_or_default()
+    }
+
+    /// `bolt-N`, once logged in; N rises by one with each connection of the server.
+    pub fn id(&self) -> &str {
+        self.hello.str("connection_id").unwrap_or_default()
+    }
+
+    fn send(&mut self, request: &Request) {
+        request.put(&mut self.output);
+    }
+
+    async fn flush(&mut self) -> Result<(), ClientError> {
+        let Self { socket, output, timeout, .. } = self;
+        within(*timeout, async {
+            socket.write_all_buf(output).await.map_err(ClientError::Io)?;
+            socket.flush().await.map_err(ClientError::Io)
+        })
+        .await
+    }
+
+    async fn success(&mut self) -> Result<Dictionary, ClientError> {
+        match self.receive().await? {
+            Response::Success(metadata) => Ok(metadata),
+            Response::Failure(failure) => Err(ClientError::Server(failure)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Response, ClientError> {
+        let protocol = |error: &dyn std::fmt::Display| ClientError::Protocol(error.to_string());
+        loop {
+            let message = self.dechunker.next(&mut self.input).map_err(|error| protocol(&error))?;
+            if let Some(message) = message {
+                return Response::decode(&message).map_err(|error| protocol(&error));
+            }
+            within(self.timeout, self.fill()).await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), ClientError> {
+        match self.socket.read_buf(&mut self.input).await.map_err(ClientError::Io)? {
+            0 => Err(ClientError::Closed),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id())
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn within<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(timeout, work)
+        .await
+        .unwrap_or(Err(ClientError::TimedOut(timeout.as_secs())))
+}
+
+fn unexpected(response: &Response) -> ClientError {
+    ClientError::Protocol(match response {
+        Response::Ignored => "IGNORED out of turn".into(),
+        Response::Record(_) => "RECORD out of turn".into(),
+        Response::Success(_) => "SUCCESS out of turn".into(),
+        Response::Failure(failure) => failure.code.clone(),
+    })
+}
+
+/// Results are gathered in memory; this bounds one record.
+const MESSAGE_MAX: usize = 64 << 20;

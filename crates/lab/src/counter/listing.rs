@@ -1,0 +1,164 @@
+//! Counting on a Neo4j. Its connection ids rise by one with each connection, so that two marker
+//! connections bracket a pattern exactly; in between, the list says who is there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bolt::message::{AccessMode, Auth, TransactionExtra};
+use bolt::{Dictionary, Value};
+use client::{ClientError, Connection, Target};
+
+use super::Totals;
+use crate::results::Sample;
+
+#[derive(Debug)]
+pub struct Listing {
+    target: Target,
+    auth: Auth,
+    connection: Connection,
+    /// Ids that don't count: the lab's own connections.
+    own: BTreeSet<u64>,
+    user_agent: String,
+    /// The id of the marker before the pattern.
+    before: u64,
+    newest: u64,
+    /// Ids of other applications' connections that came after the marker.
+    others: BTreeSet<u64>,
+}
+
+/// One row of `dbms.listConnections`.
+struct Listed {
+    id: u64,
+    user_agent: String,
+}
+
+impl Listing {
+    /// Uses `connection`, which is logged in as `auth` at `target`, for counting.
+    ///
+    /// # Errors
+    /// The server does not let this user list connections.
+    pub async fn start(
+        target: Target,
+        auth: Auth,
+        connection: Connection,
+    ) -> Result<Self, ClientError> {
+        let own = number(connection.id()).into_iter().collect();
+        let mut listing = Self {
+            target,
+            auth,
+            connection,
+            own,
+            user_agent: String::new(),
+            before: 0,
+            newest: 0,
+            others: BTreeSet::new(),
+        };
+        listing.list().await?;
+        Ok(listing)
+    }
+
+    pub async fn begin(&mut self, user_agent: &str) -> Result<()> {
+        user_agent.clone_into(&mut self.user_agent);
+        self.others.clear();
+        self.before = self.marker().await?;
+        self.newest = self.before;
+        Ok(())
+    }
+
+    pub async fn sample(&mut self, at_ms: u64) -> Result<Sample> {
+        let listed = self.list().await.context("cannot list the server's connections")?;
+        let busy = self.busy().await.context("cannot list the server's transactions")?;
+        let (mut ours, mut in_use, mut others) = (0, 0, 0);
+        for row in &listed {
+            if self.own.contains(&row.id) {
+                continue;
+            }
+            // A connection that has not said HELLO yet has no user agent; it may be a task's.
+            self.newest = self.newest.max(row.id);
+            if row.user_agent == self.user_agent {
+                ours += 1;
+                in_use += u64::from(busy.contains(&row.id));
+                self.others.remove(&row.id);
+            } else if !row.user_agent.is_empty() {
+                others += 1;
+                if row.id > self.before {
+                    self.others.insert(row.id);
+                }
+            }
+        }
+        let opened = self.opened_until(self.newest + 1);
+        Ok(Sample {
+            at_ms,
+            opened: opened.max(ours),
+            closed: opened.saturating_sub(ours),
+            open: ours,
+            idle: ours - in_use,
+            in_use,
+            others,
+        })
+    }
+
+    pub async fn finish(&mut self) -> Result<Totals> {
+        let after = self.marker().await?;
+        let opened = self.opened_until(after);
+        let still_open =
+            self.list().await?.iter().filter(|row| row.user_agent == self.user_agent).count();
+        Ok(Totals { opened, closed: opened.saturating_sub(still_open as u64), peaks: None })
+    }
+
+    pub fn others_seen(&self) -> u64 {
+        self.others.len() as u64
+    }
+
+    pub async fn close(self) {
+        self.connection.close().await;
+    }
+
+    /// Connections between the first marker and `end`, without the lab's own and those of others.
+    fn opened_until(&self, end: u64) -> u64 {
+        let own = self.own.range(self.before + 1..end).count() as u64;
+        let others = self.others.range(..end).count() as u64;
+        (end - self.before - 1).saturating_sub(own + others)
+    }
+
+    /// Opens a connection for its id.
+    async fn marker(&mut self) -> Result<u64> {
+        let mut marker = Connection::dial(&self.target, TIMEOUT).await?;
+        marker.login(MARKER, &self.auth).await?;
+        let id = number(marker.id()).context("the server's connection ids are not numbered")?;
+        self.own.insert(id);
+        marker.close().await;
+        Ok(id)
+    }
+
+    async fn list(&mut self) -> Result<Vec<Listed>, ClientError> {
+        let query = "CALL dbms.listConnections() YIELD connectionId, userAgent RETURN connectionId, userAgent";
+        let table = self.run(query).await?;
+        let listed = table.rows.iter().filter_map(|row| {
+            let id = number(row.first()?.as_str()?)?;
+            let user_agent = row.get(1).and_then(Value::as_str).unwrap_or_default().to_owned();
+            Some(Listed { id, user_agent })
+        });
+        Ok(listed.collect())
+    }
+
+    /// Connections with an open transaction.
+    async fn busy(&mut self) -> Result<BTreeSet<u64>, ClientError> {
+        let table = self.run("SHOW TRANSACTIONS YIELD connectionId RETURN connectionId").await?;
+        Ok(table.rows.iter().filter_map(|row| number(row.first()?.as_str()?)).collect())
+    }
+
+    async fn run(&mut self, query: &str) -> Result<client::Table, ClientError> {
+        let extra = TransactionExtra { mode: AccessMode::Read, ..TransactionExtra::default() };
+        self.connection.run(query, Dictionary::new(), extra).await
+    }
+}
+
+/// The number in `bolt-17`.
+fn number(id: &str) -> Option<u64> {
+    id.strip_prefix("bolt-")?.parse().ok()
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MARKER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (marker)");

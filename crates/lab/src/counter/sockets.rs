@@ -1,0 +1,103 @@
+//! Counting the task processes' own sockets, from /proc. Linux only; elsewhere it sees none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::Totals;
+use crate::results::Sample;
+
+#[derive(Debug)]
+pub struct Sockets {
+    addresses: Vec<IpAddr>,
+    port: u16,
+    /// Inodes of sockets that have been seen.
+    seen: BTreeSet<u64>,
+    open: BTreeSet<u64>,
+}
+
+impl Sockets {
+    /// Counts connections to `port` at any of `addresses`; to any address if there is none, as for
+    /// a cluster whose members are not known.
+    pub fn new(addresses: Vec<IpAddr>, port: u16) -> Self {
+        Self { addresses, port, seen: BTreeSet::new(), open: BTreeSet::new() }
+    }
+
+    pub fn begin(&mut self) {
+        self.seen.clear();
+        self.open.clear();
+    }
+
+    /// A socket doesn't tell whether a transaction is open: all count as idle.
+    pub fn sample(&mut self, at_ms: u64, pids: &[u32]) -> Sample {
+        let established = established(self.port, &self.addresses);
+        self.open = pids
+            .iter()
+            .flat_map(|pid| inodes(*pid))
+            .filter(|i| established.contains_key(i))
+            .collect();
+        self.seen.extend(&self.open);
+        let (opened, open) = (self.seen.len() as u64, self.open.len() as u64);
+        Sample { at_ms, opened, closed: opened - open, open, idle: open, in_use: 0, others: 0 }
+    }
+
+    pub fn totals(&self) -> Totals {
+        let opened = self.seen.len() as u64;
+        Totals { opened, closed: opened - self.open.len() as u64, peaks: None }
+    }
+}
+
+/// Established connections to the server by inode.
+#[cfg(target_os = "linux")]
+fn established(port: u16, addresses: &[IpAddr]) -> BTreeMap<u64, IpAddr> {
+    use procfs::net::{TcpState, tcp, tcp6};
+    let entries = tcp().into_iter().chain(tcp6()).flatten();
+    entries
+        .filter(|entry| entry.state == TcpState::Established && entry.remote_address.port() == port)
+        .map(|entry| (entry.inode, entry.remote_address.ip().to_canonical()))
+        .filter(|(_, address)| addresses.is_empty() || addresses.contains(address))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+fn inodes(pid: u32) -> Vec<u64> {
+    use procfs::process::{FDTarget, Process};
+    // A process that has just ended has no sockets.
+    let Some(files) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.fd().ok())
+    else {
+        return Vec::new();
+    };
+    let inode = |target| match target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    };
+    files.flatten().filter_map(|file| inode(file.target)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn established(_port: u16, _addresses: &[IpAddr]) -> BTreeMap<u64, IpAddr> {
+    BTreeMap::new()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn inodes(_pid: u32) -> Vec<u64> {
+    Vec::new()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn sockets_of_a_process_are_counted_and_remembered() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let mut sockets = Sockets::new(vec![address.ip()], address.port());
+        let here = [std::process::id()];
+        let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+        assert_eq!(sockets.sample(0, &here).open, 3);
+        drop(clients);
+        let sample = sockets.sample(1, &here);
+        assert_eq!((sample.open, sample.opened, sample.closed), (0, 3, 3));
+    }
+}

@@ -1,0 +1,166 @@
+//! The report page: what happened, what it means, and the code of each pattern.
+
+use report::Page;
+
+use super::charts;
+use super::comparison::{change, comparison};
+use crate::results::{PatternResult, Results};
+use crate::settings::Pattern;
+
+pub(super) fn page(results: &Results) -> String {
+    let target = &results.target;
+    let mut page = Page::new(
+        "What drivers in parallel tasks do to the server",
+        &format!("{} · {} · Bolt {} · {}", results.started, target.agent, target.bolt, target.uri),
+    );
+    if results.interrupted {
+        page.paragraph("This run was ended before its time. What follows is what had been measured until then.");
+    }
+    let settings = &results.settings;
+    page.paragraph(&format!(
+        "{} parallel tasks, at most {} at once, each a process of its own with {} database calls and {} ms of other work after each. Driver: {}. Query: {}",
+        settings.tasks, settings.parallelism, settings.calls, settings.hold_ms, settings.driver, settings.query,
+    ));
+    figures(&mut page, results);
+    page.chart(&charts::idle(results));
+    page.chart(&charts::opened_closed(results));
+    page.heading("Side by side");
+    page.raw(&comparison(results).html());
+    page.paragraph(&format!("Connections were counted by {}.", target.counted_by.explanation()));
+    failures(&mut page, results);
+    meaning(&mut page, results);
+    practices(&mut page);
+    page.html()
+}
+
+fn figures(page: &mut Page, results: &Results) {
+    let find = |name| results.patterns.iter().find(|pattern| pattern.name == name);
+    let (Some(before), Some(after)) = (find(Pattern::Problematic), find(Pattern::Improved)) else {
+        return;
+    };
+    let figure = |name: &str, of: fn(&PatternResult) -> u64| {
+        let (from, to) = (of(before), of(after));
+        let changed = change(from as f64, to as f64);
+        let note = if changed.is_empty() { name.to_owned() } else { format!("{name} ({changed})") };
+        (format!("{from} → {to}"), note)
+    };
+    page.figures(&[
+        figure("connections opened", |p| p.connections.opened),
+        figure("peak open at once", |p| p.connections.peak_open),
+        figure("peak idle", |p| p.connections.peak_idle),
+        figure("failed tasks", |p| p.tasks.failed),
+    ]);
+}
+
+fn failures(page: &mut Page, results: &Results) {
+    let line = |pattern: &PatternResult| {
+        let codes: Vec<_> = pattern
+            .tasks
+            .failures
+            .iter()
+            .map(|(code, count)| format!("{count} × {code}"))
+            .collect();
+        format!("{}: {}", pattern.name, codes.join(", "))
+    };
+    let failed: Vec<_> = results.patterns.iter().filter(|p| p.tasks.failed > 0).map(line).collect();
+    if !failed.is_empty() {
+        page.heading("Failed tasks");
+        page.list(&failed);
+    }
+    let others: Vec<_> = results
+        .patterns
+        .iter()
+        .filter(|pattern| pattern.connections.others > 0)
+        .map(|pattern| format!("{}: {} connections", pattern.name, pattern.connections.others))
+        .collect();
+    if !others.is_empty() {
+        page.heading("Other applications on the server");
+        page.paragraph("They opened connections during the run; these are told apart by user agent and not counted above.");
+        page.list(&others);
+    }
+}
+
+fn meaning(page: &mut Page, results: &Results) {
+    page.heading("What it means");
+    for pattern in &results.patterns {
+        page.paragraph(&explanation(pattern));
+    }
+    page.paragraph(
+        "Why reuse can't go below one connection for each running task: Airflow runs every task in an operating-system process of its own, under every executor. A driver is memory and sockets of one process; another process can't use it. So a task that talks to the database has a driver of its own and with it one connection at least, and as many tasks as run at once hold as many connections. Only something outside the processes can share connections between them: a connection pooler for the Bolt protocol.",
+    );
+    page.paragraph(
+        "What it costs: an idle connection costs the server little. Opening one costs it a login, with a password hash to compute, and each open transaction takes one of its threads (400 unless configured otherwise); transactions past that are refused, not queued.",
+    );
+}
+
+fn explanation(pattern: &PatternResult) -> String {
+    let c = pattern.connections;
+    let ran = format!(
+        "{}: {} tasks created {} drivers and opened {} connections, {} at once.",
+        pattern.name, pattern.tasks.total, pattern.drivers_created, c.opened, c.peak_open
+    );
+    let why = match pattern.name {
+        Pattern::Problematic | Pattern::Stress => {
+            "Every call made a driver, every driver brought its own pool, and all of them stayed until the process ended: connections pile up while the task does other work, idle nearly all the time."
+        }
+        Pattern::Improved => {
+            "Each task made one driver, checked it before using it again, and closed it at its end. What remains is the number of tasks that run at once."
+        }
+    };
+    format!("{ran} {why}")
+}
+
+fn practices(page: &mut Page) {
+    page.heading("Best practices");
+    page.list(
+        &[
+            "One driver for each database and process, made at first use and not at import: schedulers import DAG files again and again.",
+            "Set the pool's size to what one task needs, which is mostly one to five connections, and an acquisition time-out that fails before the task's own.",
+            "Check the driver before using it again, and make it anew if the check fails.",
+            "Never carry a driver across a fork: two processes on one socket get each other's answers.",
+            "Close sessions with the block that uses them, and the driver at the end of the task.",
+            "Run work in managed transactions, so that transient errors are retried; auto-commit queries are not.",
+            "Name tasks in the user agent or the transaction's metadata, so that the server's lists show who holds what.",
+            "Watch the server: open connections, open transactions, logins.",
+        ]
+        .map(String::from),
+    );
+    page.code("problematic: a driver for each call, never closed", PROBLEMATIC_CODE);
+    page.code("improved: one driver for each process", IMPROVED_CODE);
+}
+
+const PROBLEMATIC_CODE: &str = r#"
+def run_query(query):
+    # A new pool, a new connection, a new login, each time.
+    driver = GraphDatabase.driver(URI, auth=AUTH)
+    DRIVERS.append(driver)  # a hook, a cache, a traceback: something refers to it
+    with driver.session() as session:
+        return session.run(query).data()
+"#;
+
+const IMPROVED_CODE: &str = r#"
+_driver, _pid = None, None
+
+def get_driver():
+    global _driver, _pid
+    if _driver is not None and _pid == os.getpid():
+        try:
+            _driver.verify_connectivity()
+            return _driver
+        except DriverError:
+            _driver.close()
+    _driver, _pid = GraphDatabase.driver(
+        URI,
+        auth=AUTH,
+        user_agent="my-dag/1.0",
+        max_connection_pool_size=5,
+        connection_acquisition_timeout=30,
+        max_connection_lifetime=50 * 60,
+    ), os.getpid()
+    atexit.register(_driver.close)
+    return _driver
+
+def run_query(query):
+    with get_driver().session() as session:
+        return session.run(query).data()
+"#;

@@ -1,0 +1,177 @@
+//! Starts task processes as Airflow's LocalExecutor does: so many at once, first come, first
+//! served, each task a process of its own. A task's standard input is its lifeline: the lab holds
+//! the other end, and whoever ends the lab, in whatever way, ends its tasks.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use wait4::Wait4;
+
+use crate::settings::Worker;
+use crate::task::{Job, Outcome};
+
+/// A task's outcome with what the kernel says it used.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskRecord {
+    pub outcome: Outcome,
+    pub cpu_s: f64,
+    /// Largest resident set, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Tasks under way. Dropping the lifelines ends them.
+#[derive(Debug, Default)]
+pub(crate) struct Lifelines {
+    state: Mutex<State>,
+    done: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_cut: bool,
+    /// By process id.
+    held: HashMap<u32, ChildStdin>,
+}
+
+impl Lifelines {
+    /// Ends every task that runs and keeps others from starting.
+    pub fn cut(&self) {
+        let mut state = self.lock();
+        state.is_cut = true;
+        state.held.clear();
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.lock().is_cut
+    }
+
+    /// Tasks that have ended.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Process ids of the tasks that run.
+    pub fn running(&self) -> Vec<u32> {
+        self.lock().held.keys().copied().collect()
+    }
+
+    fn hold(&self, pid: u32, lifeline: ChildStdin) {
+        let mut state = self.lock();
+        if !state.is_cut {
+            state.held.insert(pid, lifeline);
+        }
+    }
+
+    fn release(&self, pid: u32) {
+        self.lock().held.remove(&pid);
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs all jobs, `parallelism` at a time, and returns the records of those that ran. Blocks.
+///
+/// # Errors
+/// A process can't be started or its log can't be written; tasks that run are ended.
+pub(crate) fn run_all(
+    jobs: &[Job],
+    worker: &Worker,
+    parallelism: usize,
+    folder: &Path,
+    lifelines: &Lifelines,
+) -> Result<Vec<TaskRecord>> {
+    let next = AtomicUsize::new(0);
+    let slot = || -> Result<Vec<TaskRecord>> {
+        let mut records = Vec::new();
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if lifelines.is_cut() {
+                break;
+            }
+            let record =
+                run_one(job, worker, folder, lifelines).inspect_err(|_| lifelines.cut())?;
+            records.extend(record);
+        }
+        Ok(records)
+    };
+    std::thread::scope(|scope| {
+        let slots: Vec<_> = (0..parallelism.min(jobs.len())).map(|_| scope.spawn(slot)).collect();
+        let mut records = Vec::with_capacity(jobs.len());
+        for slot in slots {
+            records.append(&mut slot.join().expect("a slot does not panic")?);
+        }
+        Ok(records)
+    })
+}
+
+/// `None` if the task was ended together with the lab.
+fn run_one(
+    job: &Job,
+    worker: &Worker,
+    folder: &Path,
+    lifelines: &Lifelines,
+) -> Result<Option<TaskRecord>> {
+    let path = folder.join(format!("task-{:03}.log", job.task));
+    let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut child = command(worker, folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // Ctrl-C in the terminal is for the lab, which ends its tasks in order.
+        .process_group(0)
+        .spawn()
+        .context("cannot start a task process")?;
+    let mut lifeline = child.stdin.take().expect("piped above");
+    let mut output = child.stdout.take().expect("piped above");
+    let pid = child.id();
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let job = Job { started_ns: started.as_nanos() as u64, ..job.clone() };
+    let mut line = serde_json::to_vec(&job)?;
+    line.push(b'\n');
+    // A process that has died already says so by its exit code.
+    let _ = lifeline.write_all(&line);
+    lifelines.hold(pid, lifeline);
+    let mut text = String::new();
+    let _ = output.read_to_string(&mut text);
+    let used = child.wait4().context("cannot wait for a task process");
+    lifelines.release(pid);
+    let used = used?;
+    if lifelines.is_cut() {
+        return Ok(None);
+    }
+    let outcome = serde_json::from_str(&text).unwrap_or_else(|_| {
+        let mut crashed = Outcome::default();
+        crashed.failures.insert(format!("TaskCrashed ({})", used.status), 1);
+        crashed
+    });
+    let cpu_s = (used.rusage.utime + used.rusage.stime).as_secs_f64();
+    Ok(Some(TaskRecord { outcome, cpu_s, memory_bytes: used.rusage.maxrss }))
+}
+
+fn command(worker: &Worker, folder: &Path) -> Command {
+    match worker {
+        Worker::Rust { program, arguments } => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+        Worker::Python { program, .. } => {
+            let mut command = Command::new(program);
+            command.arg(folder.join(PYTHON_WORKER_FILE));
+            command
+        }
+    }
+}
+
+/// The Python worker's name in a pattern's log folder.
+pub(crate) const PYTHON_WORKER_FILE: &str = "worker.py";

@@ -1,0 +1,155 @@
+//! What was measured, in the shape of `results.json`. `results.schema.json` beside this crate
+//! describes it; a test holds the two together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::counter::CountedBy;
+use crate::settings::Pattern;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Rises when a field changes its meaning.
+    pub schema: u32,
+    pub boltbouncer: String,
+    /// RFC 3339.
+    pub started: String,
+    /// The run was ended before its time; what there is was measured.
+    pub interrupted: bool,
+    pub machine: Machine,
+    pub target: TargetInfo,
+    pub settings: SettingsInfo,
+    pub patterns: Vec<PatternResult>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    pub os: String,
+    pub arch: String,
+    pub cpus: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetInfo {
+    pub uri: String,
+    pub embedded: bool,
+    /// `Neo4j/…`
+    pub agent: String,
+    pub bolt: String,
+    pub counted_by: CountedBy,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SettingsInfo {
+    pub tasks: usize,
+    pub parallelism: usize,
+    pub calls: usize,
+    pub hold_ms: u64,
+    pub query: String,
+    pub worker: String,
+    pub driver: String,
+    pub database: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PatternResult {
+    pub name: Pattern,
+    pub user_agent: String,
+    pub tasks: Tasks,
+    pub calls_per_task: usize,
+    pub drivers_created: u64,
+    pub connections: Connections,
+    pub first_answer: Option<FirstAnswer>,
+    pub query_ms: Option<Spread>,
+    /// Since the run's start.
+    pub from_ms: u64,
+    pub to_ms: u64,
+    pub wall_s: f64,
+    pub task_cpu_s: f64,
+    /// Of the largest task.
+    pub task_memory_bytes: u64,
+    /// Processor time of the server's process, if it runs on this machine.
+    pub server_cpu_s: Option<f64>,
+    /// The server's resident memory at the pattern's end.
+    pub server_memory_bytes: Option<u64>,
+    pub samples: Vec<Sample>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tasks {
+    pub total: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    /// Not started or ended early because the run was.
+    pub unfinished: u64,
+    /// By error code.
+    pub failures: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    pub opened: u64,
+    pub closed: u64,
+    pub peak_open: u64,
+    pub peak_idle: u64,
+    pub peak_in_use: u64,
+    /// Other applications' connections seen meanwhile; not part of the numbers above.
+    pub others: u64,
+}
+
+/// From the start of a task's process to the first answer of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstAnswer {
+    pub ms: Spread,
+    /// The share of it that went into connecting and logging in, 0 to 1.
+    pub connecting_share: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub count: usize,
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// `None` of no values.
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let max = *values.last()?;
+        let at =
+            |fraction: f64| values[((values.len() as f64 * fraction).ceil() as usize).max(1) - 1];
+        Some(Self { count: values.len(), p50: at(0.50), p99: at(0.99), max })
+    }
+}
+
+/// Connections at one moment. Opened and closed count from the pattern's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Since the run's start.
+    pub at_ms: u64,
+    pub opened: u64,
+    pub closed: u64,
+    pub open: u64,
+    pub idle: u64,
+    pub in_use: u64,
+    /// Other applications' open connections.
+    pub others: u64,
+}
+
+pub const SCHEMA: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let spread = Spread::of((1..=100).rev().map(f64::from).collect()).unwrap();
+        assert_eq!((spread.p50, spread.p99, spread.max, spread.count), (50.0, 99.0, 100.0, 100));
+        assert_eq!(Spread::of(vec![7.0]).unwrap().p99, 7.0);
+        assert_eq!(Spread::of(Vec::new()), None);
+    }
+}

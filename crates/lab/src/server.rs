@@ -1,0 +1,182 @@
+//! The server of a run: the sandbox in this process, or a Neo4j that is asked who it is before any
+//! task starts. A wrong password is found out here, by one login.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bolt::message::Auth;
+use client::{ClientError, Connection, Target};
+use sandbox::Sandbox;
+use tokio::net::TcpListener;
+
+use crate::counter::{Counter, Listing, Sockets};
+use crate::results::TargetInfo;
+use crate::settings::Engine;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub uri: String,
+    pub user: String,
+    pub password: String,
+    pub database: Option<String>,
+    pub counter: Counter,
+    agent: String,
+    bolt: String,
+    /// The server's process, if it is known and on this machine.
+    pid: Option<u32>,
+}
+
+/// What a server's process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerUse {
+    pub cpu_s: f64,
+    pub memory_bytes: u64,
+}
+
+impl Server {
+    pub async fn start(engine: &Engine) -> Result<Self> {
+        match engine {
+            Engine::Embedded => Self::embedded().await,
+            Engine::Neo4j { target, user, password, database } => {
+                Self::neo4j(target, user, password, database.clone()).await
+            }
+        }
+    }
+
+    async fn embedded() -> Result<Self> {
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
+        let settings = sandbox::Settings::default();
+        let (user, password) = settings.users[0].clone();
+        let (agent, bolt) = (settings.agent.clone(), settings.max_bolt.to_string());
+        let sandbox = Arc::new(Sandbox::start(listener, settings)?);
+        Ok(Self {
+            uri: format!("bolt://{}", sandbox.address()),
+            user,
+            password,
+            database: None,
+            counter: Counter::Books { sandbox, user_agent: String::new() },
+            agent: format!("{agent} (sandbox)"),
+            bolt,
+            pid: Some(std::process::id()),
+        })
+    }
+
+    async fn neo4j(
+        target: &Target,
+        user: &str,
+        password: &str,
+        database: Option<String>,
+    ) -> Result<Self> {
+        let auth = Auth::basic(user, password);
+        let mut connection = Connection::dial(target, TIMEOUT).await.with_context(|| {
+            format!("cannot reach {target}; is the server running, and is the port its Bolt port?")
+        })?;
+        connection.login(SAMPLER, &auth).await.map_err(|error| refused(error, user))?;
+        let (agent, bolt) =
+            (connection.server_agent().to_owned(), connection.version().to_string());
+        let counter = counter(target, auth, connection).await?;
+        Ok(Self {
+            uri: target.to_string(),
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database,
+            counter,
+            agent,
+            bolt,
+            pid: if target.is_this_machine() { process_listening_on(target.port) } else { None },
+        })
+    }
+
+    pub fn info(&self) -> TargetInfo {
+        TargetInfo {
+            uri: self.uri.clone(),
+            embedded: matches!(self.counter, Counter::Books { .. }),
+            agent: self.agent.clone(),
+            bolt: self.bolt.clone(),
+            counted_by: self.counter.counted_by(),
+        }
+    }
+
+    /// Processor time and memory of the server's process so far.
+    pub fn used(&self) -> Option<ServerUse> {
+        used(self.pid?)
+    }
+}
+
+fn refused(error: ClientError, user: &str) -> anyhow::Error {
+    match error.code() {
+        Some(code) if code.contains(".Security.") => anyhow::anyhow!(
+            "the server refused user `{user}` ({code}); check --user and --password (not tried again: Neo4j locks a user after three failures)"
+        ),
+        _ => anyhow::Error::new(error).context("the server refused the login"),
+    }
+}
+
+/// The server's list where it shows everything, the tasks' sockets where it does not.
+async fn counter(target: &Target, auth: Auth, mut connection: Connection) -> Result<Counter> {
+    let sockets = |addresses| Ok(Counter::Sockets(Sockets::new(addresses, target.port)));
+    if target.routing && members(&mut connection).await > 1 {
+        // Its own list would show one member; the tasks talk to several.
+        connection.close().await;
+        return sockets(Vec::new());
+    }
+    match Listing::start(target.clone(), auth, connection).await {
+        Ok(listing) => Ok(Counter::Listing(listing)),
+        Err(ClientError::Server(_)) => {
+            let addresses: Vec<IpAddr> =
+                target.resolve()?.iter().map(std::net::SocketAddr::ip).collect();
+            sockets(addresses)
+        }
+        Err(error) => bail!(error),
+    }
+}
+
+/// How many different addresses the routing table has.
+async fn members(connection: &mut Connection) -> usize {
+    let query = "CALL dbms.routing.getRoutingTable({}) YIELD servers UNWIND servers AS s UNWIND s.addresses AS a RETURN count(DISTINCT a) AS members";
+    let table = connection
+        .run(query, bolt::Dictionary::new(), bolt::message::TransactionExtra::default())
+        .await;
+    // A server without the procedure stands alone.
+    table
+        .ok()
+        .and_then(|table| table.get(0, "members").as_integer())
+        .map_or(1, |members| members as usize)
+}
+
+#[cfg(target_os = "linux")]
+fn used(pid: u32) -> Option<ServerUse> {
+    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+    let cpu_s = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+    Some(ServerUse { cpu_s, memory_bytes: stat.rss * procfs::page_size() })
+}
+
+#[cfg(target_os = "linux")]
+fn process_listening_on(port: u16) -> Option<u32> {
+    use procfs::net::{TcpState, tcp, tcp6};
+    use procfs::process::{FDTarget, all_processes};
+    let mut entries = tcp().into_iter().chain(tcp6()).flatten();
+    let listening = entries
+        .find(|entry| entry.state == TcpState::Listen && entry.local_address.port() == port)?;
+    let holds = |process: &procfs::process::Process| {
+        let is_it = |target| matches!(target, FDTarget::Socket(inode) if inode == listening.inode);
+        process.fd().is_ok_and(|files| files.flatten().any(|file| is_it(file.target)))
+    };
+    all_processes().ok()?.flatten().find(holds).and_then(|process| u32::try_from(process.pid).ok())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn used(_pid: u32) -> Option<ServerUse> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn process_listening_on(_port: u16) -> Option<u32> {
+    None
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const SAMPLER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (sampler)");

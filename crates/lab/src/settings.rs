@@ -1,0 +1,123 @@
+//! What to run. Everything is checked before anything is started.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use client::Target;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub patterns: Vec<Pattern>,
+    pub tasks: usize,
+    /// Task processes at once, as LocalExecutor's `parallelism`.
+    pub parallelism: usize,
+    /// Database calls of each task.
+    pub calls: usize,
+    /// The task's own work after each call: drivers are kept, no transaction is open.
+    pub hold: Duration,
+    pub query: String,
+    pub worker: Worker,
+    pub engine: Engine,
+    /// Each run makes a folder of its own in here.
+    pub out: PathBuf,
+    /// Draw a progress bar.
+    pub shows_progress: bool,
+}
+
+/// The server that the tasks use.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// The sandbox, in the lab's own process.
+    Embedded,
+    /// A Neo4j somewhere.
+    Neo4j { target: Target, user: String, password: String, database: Option<String> },
+}
+
+/// How a task uses drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pattern {
+    /// A new driver for each database call, kept by the task and never closed.
+    Problematic,
+    /// One driver for each alias and process.
+    Improved,
+    /// Half as many tasks as usual, each of the problematic kind with twice the calls.
+    Stress,
+}
+
+impl Pattern {
+    pub const ALL: [Self; 3] = [Self::Problematic, Self::Improved, Self::Stress];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Problematic => "problematic",
+            Self::Improved => "improved",
+            Self::Stress => "stress",
+        }
+    }
+
+    /// Tasks and calls of this pattern under `settings`.
+    pub fn load(self, settings: &Settings) -> (usize, usize) {
+        match self {
+            Self::Problematic | Self::Improved => (settings.tasks, settings.calls),
+            Self::Stress => (settings.tasks.div_ceil(2), settings.calls * 2),
+        }
+    }
+
+    /// The most connections that a task of this pattern holds at once.
+    pub fn connections_per_task(self, calls: usize) -> usize {
+        match self {
+            Self::Problematic | Self::Stress => calls,
+            Self::Improved => 1,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|pattern| pattern.name() == name.trim());
+        known.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no pattern `{name}`; choose from {names}")
+        })
+    }
+}
+
+/// What runs inside a task process.
+#[derive(Clone, Debug)]
+pub enum Worker {
+    /// The `neo4j` crate. `program` and `arguments` start this binary as a task.
+    Rust { program: PathBuf, arguments: Vec<String> },
+    /// Neo4j's own Python driver.
+    Python { program: PathBuf, driver_version: String },
+}
+
+impl Worker {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rust { .. } => "rust",
+            Self::Python { .. } => "python",
+        }
+    }
+
+    /// The driver and its version.
+    pub fn driver(&self) -> String {
+        match self {
+            Self::Rust { .. } => format!("neo4j (Rust) {RUST_DRIVER}"),
+            Self::Python { driver_version, .. } => format!("neo4j (Python) {driver_version}"),
+        }
+    }
+}
+
+const RUST_DRIVER: &str = "0.2";
