@@ -1,6 +1,7 @@
 //! The `boltbouncer` command: reads the command line and calls a library. Errors end up here as
 //! one line on stderr that names the fix.
 
+mod check;
 mod lab;
 mod sandbox;
 mod server_options;
@@ -19,6 +20,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Arguments),
     Lab(Box<lab::Arguments>),
     Sandbox(sandbox::Arguments),
     /// Run one task of the lab; started by the lab itself
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     start_logging();
     let outcome = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(*arguments),
         Some(Command::Task) => ::lab::task::main(),
         None => lab::run(lab::Arguments::default()),

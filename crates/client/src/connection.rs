@@ -174,7 +174,8 @@ impl Connection {
     /// Runs an auto-commit query and reads all of its result.
     ///
     /// # Errors
-    /// After [`ClientError::Server`] the connection can be used again.
+    /// After [`ClientError::Server`] the connection can be used again, unless the server closed it
+    /// behind the failure.
     pub async fn run(
         &mut self,
         query: &str,
@@ -186,7 +187,7 @@ impl Connection {
         self.flush().await?;
         match self.table().await {
             Err(ClientError::Server(failure)) => {
-                self.recover().await?;
+                let _ = self.recover().await;
                 Err(ClientError::Server(failure))
             }
             outcome => outcome,

@@ -552,14 +552,22 @@ impl Session {
         if deadline.is_some_and(|deadline| deadline <= tokio::time::Instant::now()) {
             control.time_out();
         }
-        let handle = self.shared.threads().spawn_blocking(move || {
+        let mut handle = self.shared.threads().spawn_blocking(move || {
             let outcome = job(&mut work);
             (work, outcome)
         });
         let mut guard = CancelOnDrop(Some(control.clone()));
-        let outcome = self.attend(handle, &control, deadline).await?;
+        let joined = match self.attend(&mut handle, &control, deadline).await {
+            Ok(joined) => joined,
+            Err(end) => {
+                // The books close the connection only when its transaction is over, too.
+                control.cancel();
+                let _ = handle.await;
+                return Err(end);
+            }
+        };
         guard.0 = None;
-        match outcome {
+        match joined {
             Ok((work, outcome)) => {
                 self.work = Some(work);
                 Ok(outcome)
@@ -576,7 +584,7 @@ impl Session {
     /// Waits for a job, and meanwhile reads, keeps the connection alive, and watches the clock.
     async fn attend<T>(
         &mut self,
-        mut handle: tokio::task::JoinHandle<T>,
+        handle: &mut tokio::task::JoinHandle<T>,
         control: &graph::Control,
         deadline: Option<tokio::time::Instant>,
     ) -> Result<Result<T, tokio::task::JoinError>, End> {
@@ -588,7 +596,7 @@ impl Session {
             let may_read = self.inbox.len() < INBOX_MAX;
             tokio::select! {
                 biased;
-                outcome = &mut handle => return Ok(outcome),
+                joined = &mut *handle => return Ok(joined),
                 more = self.connection.fill(), if may_read => {
                     if !more? {
                         return Err(End::ClientLeft);

@@ -1,0 +1,402 @@
+//! The command as people use it: the built binary, real processes, real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn boltbouncer(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NEO4J_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    boltbouncer(folder).args(arguments).output().unwrap()
+}
+
+/// A sandbox in a process of its own, ended with the test.
+struct Sandbox {
+    child: Child,
+    uri: String,
+}
+
+impl Sandbox {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = boltbouncer(Path::new("."));
+        command.args(["sandbox", "--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut uri = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut uri).unwrap();
+        Self { child, uri: uri.trim().to_owned() }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn run_folder(out: &Path) -> PathBuf {
+    let folders: Vec<_> =
+        std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].clone()
+}
+
+fn results(out: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(run_folder(out).join("results.json")).unwrap()).unwrap()
+}
+
+fn assert_fits_the_schema(results: &Value) {
+    let schema = include_str!("../../lab/results.schema.json");
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let errors: Vec<_> = schema.iter_errors(results).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// Opened is exact for every server; the peaks of a few short tasks are not.
+fn assert_counts(results: &Value, tasks: u64, calls: u64) {
+    assert_fits_the_schema(results);
+    for (index, opened) in [tasks * calls, tasks].into_iter().enumerate() {
+        let pattern = &results["patterns"][index];
+        assert_eq!(pattern["tasks"]["succeeded"], tasks, "{pattern}");
+        assert_eq!(pattern["connections"]["opened"], opened, "{pattern}");
+        assert_eq!(pattern["connections"]["closed"], opened, "{pattern}");
+        assert_eq!(pattern["drivers_created"], opened, "{pattern}");
+    }
+}
+
+const SMALL: [&str; 9] =
+    ["lab", "--tasks", "6", "--parallelism", "3", "--calls", "3", "--hold-ms", "20"];
+
+#[test]
+fn the_lab_counts_every_connection_on_the_embedded_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &SMALL);
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["counted_by"], "books");
+    assert_eq!(results["patterns"][0]["connections"]["peak_open"], 9);
+
+    let run = run_folder(&folder.path().join("boltbouncer-lab"));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed.trim_end().ends_with(&run.file_name().unwrap().to_string_lossy().into_owned()),
+        "{printed}"
+    );
+    for name in [
+        "report.html",
+        "comparison.md",
+        "idle-connections.svg",
+        "idle-connections.png",
+        "opened-closed.svg",
+        "opened-closed.png",
+    ] {
+        assert!(run.join(name).metadata().unwrap().len() > 300, "{name}");
+    }
+    let log = |pattern: &str| {
+        std::fs::read_to_string(run.join("logs").join(pattern).join("task-005.log")).unwrap()
+    };
+    let problematic = log("problematic");
+    let created = "🍌 Problematic: created new driver for alias 'root'";
+    let about_to =
+        "🍌 DEBUG: about to create NEW driver for alias 'root' (THIS IS THE PROBLEM!)🍌🍌🍌";
+    assert_eq!(
+        (problematic.matches(created).count(), problematic.matches(about_to).count()),
+        (3, 3)
+    );
+    assert_eq!(
+        log("improved").matches("🍌 Improved: reusing existing sync driver for root").count(),
+        2
+    );
+}
+
+#[test]
+fn the_lab_counts_a_server_from_outside_and_leaves_its_own_connections_out() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["counted_by"], "list-connections");
+    assert_eq!(results["target"]["embedded"], false);
+}
+
+#[test]
+fn stress_is_half_the_tasks_with_twice_the_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[&SMALL[..], &["--pattern", "stress", "--out", "x"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("x"));
+    assert_fits_the_schema(&results);
+    let pattern = &results["patterns"][0];
+    assert_eq!(
+        (&pattern["tasks"]["total"], &pattern["connections"]["opened"]),
+        (&3.into(), &18.into())
+    );
+}
+
+#[test]
+fn failed_tasks_are_results_and_an_error_only_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = [
+        "lab",
+        "--tasks",
+        "2",
+        "--calls",
+        "1",
+        "--pattern",
+        "problematic",
+        "--query",
+        "RETURN 1/0",
+    ];
+    let lenient = run(folder.path(), &[&embedded[..], &["--out", "a"]].concat());
+    assert!(lenient.status.success(), "{lenient:?}");
+    let failures = &results_of(folder.path(), "a")["patterns"][0]["tasks"]["failures"];
+    assert_eq!(failures["Neo.ClientError.Statement.ArithmeticError"], 2, "{failures}");
+    let strict =
+        run(folder.path(), &[&embedded[..], &["--out", "b", "--fail-on-task-failure"]].concat());
+    assert_eq!(strict.status.code(), Some(1));
+    assert_eq!(results_of(folder.path(), "b")["patterns"][0]["tasks"]["failed"], 2);
+}
+
+fn results_of(folder: &Path, out: &str) -> Value {
+    results(&folder.join(out))
+}
+
+/// Process ids whose command line says that they are tasks of the lab with this process id.
+fn tasks_of(lab: u32) -> BTreeSet<i32> {
+    let tasks = procfs::process::all_processes().unwrap().flatten().filter(|process| {
+        let is_child = process.stat().is_ok_and(|stat| stat.ppid == lab as i32);
+        is_child
+            && process.cmdline().is_ok_and(|line| line.get(1).is_some_and(|word| word == "task"))
+    });
+    tasks.map(|process| process.pid).collect()
+}
+
+/// Starts a lab whose tasks would run for minutes, and waits until four of them do.
+fn long_lab(folder: &Path) -> (Child, BTreeSet<i32>) {
+    let arguments =
+        ["lab", "--tasks", "8", "--parallelism", "4", "--calls", "600", "--hold-ms", "1000"];
+    let lab = boltbouncer(folder)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    loop {
+        let tasks = tasks_of(lab.id());
+        if tasks.len() == 4 {
+            return (lab, tasks);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Waits for processes to end; a zombie has ended.
+fn wait_until_gone(tasks: &BTreeSet<i32>) {
+    let is_alive = |pid: &i32| {
+        let process = procfs::process::Process::new(*pid);
+        process.and_then(|process| process.stat()).is_ok_and(|stat| stat.state != 'Z')
+    };
+    while tasks.iter().any(is_alive) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_lab_leaves_no_task_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut lab, tasks) = long_lab(folder.path());
+    lab.kill().unwrap();
+    lab.wait().unwrap();
+    wait_until_gone(&tasks);
+}
+
+#[test]
+fn an_interrupted_lab_ends_its_tasks_and_keeps_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut lab, tasks) = long_lab(folder.path());
+    let interrupt = Command::new("kill").args(["-INT", &lab.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let status = lab.wait().unwrap();
+    wait_until_gone(&tasks);
+    assert_eq!(status.code(), Some(1));
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["interrupted"], true);
+    assert_eq!(results["patterns"][0]["tasks"]["unfinished"], 8);
+    assert!(!results["patterns"][0]["samples"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn check_tells_who_answers() {
+    let sandbox = Sandbox::start(&["--agent", "Neo4j/5.20.0", "--max-bolt", "5.4"]);
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["check", "--uri", &sandbox.uri, "--password", "boltbouncer"]);
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "Neo4j/5.20.0 answers",
+        "community",
+        "Bolt          5.4",
+        "thread_pool_max_size = 400",
+        "boltbouncer-check/",
+        "at most 400",
+    ] {
+        assert!(printed.contains(part), "{part} is missing in\n{printed}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_tried_once() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = |command: &str| {
+        run(folder.path(), &[command, "--uri", &sandbox.uri, "--password", "wrong"])
+    };
+    // A third failure would lock the user, which the right password would then find out.
+    for command in ["lab", "check"] {
+        let output = wrong(command);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Unauthorized"), "{output:?}");
+    }
+    let output = run(folder.path(), &["check", "--uri", &sandbox.uri, "--password", "boltbouncer"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!folder.path().join("boltbouncer-lab").exists());
+}
+
+#[test]
+fn bad_input_is_one_line_that_names_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = occupied.local_addr().unwrap().to_string();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("bolt://{}", listener.local_addr().unwrap())
+    };
+    let cases: &[(&[&str], &str)] = &[
+        (&["lab", "--pattern", "nonsense"], "choose from problematic, improved, stress"),
+        (&["lab", "--pattern", "improved,problematic,improved"], "twice"),
+        (&["lab", "--parallelism", "0"], "at least 1"),
+        (&["lab", "--tasks", "0"], "at least 1"),
+        (&["lab", "--out", "file/x"], "--out"),
+        (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
+        (&["lab", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x"], "--yes"),
+        (&["lab", "--uri", "http://localhost", "--password", "x"], "bolt+s"),
+        (&["lab", "--uri", "bolt://localhost"], "NEO4J_PASSWORD"),
+        (&["lab", "--user", "me"], "--uri"),
+        (&["check"], "--uri"),
+        (&["check", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["sandbox", "--listen", &taken], "--listen"),
+        (&["sandbox", "--max-bolt", "4.3", "--listen", "127.0.0.1:0"], "4.4"),
+        (&["sandbox", "--max-threads", "0"], "at least 1"),
+        (&["task"], "boltbouncer lab"),
+    ];
+    for (arguments, fix) in cases {
+        let output = run(folder.path(), arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.status.code().is_some(), "{arguments:?}");
+        assert!(stderr.contains(fix), "{arguments:?}: {stderr}");
+        // Only clap, for arguments that it reads itself, adds usage hints.
+        assert!(
+            stderr.lines().count() == 1 || stderr.contains("--help"),
+            "{arguments:?}: {stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+    assert!(!folder.path().join("boltbouncer-lab").exists(), "something was half-written");
+}
+
+#[test]
+fn a_broken_env_file_is_refused_without_quoting_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "hunter2 hunter2\n").unwrap();
+    let output = run(folder.path(), &["lab"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && stderr.contains(".env") && !stderr.contains("hunter2"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_environment_and_an_env_file_name_the_server() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let env = format!("NEO4J_URI={}\nNEO4J_USERNAME=neo4j\nNEO4J_PASSWORD=wrong\n", sandbox.uri);
+    std::fs::write(folder.path().join(".env"), env).unwrap();
+    let mut command = boltbouncer(folder.path());
+    let output = command.arg("check").env("NEO4J_PASSWORD", "boltbouncer").output().unwrap();
+    assert!(output.status.success(), "the environment goes before the file: {output:?}");
+}
+
+#[test]
+fn passwords_are_in_no_file_and_no_command_line() {
+    let sandbox = Sandbox::start(&["--password", "Tr0ub4dor"]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = boltbouncer(folder.path());
+    command.args([
+        "lab",
+        "--tasks",
+        "4",
+        "--calls",
+        "2",
+        "--hold-ms",
+        "300",
+        "--uri",
+        &sandbox.uri,
+    ]);
+    command.env("RUST_LOG", "info");
+    let mut lab = command
+        .env("NEO4J_PASSWORD", "Tr0ub4dor")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = 0;
+    while lab.try_wait().unwrap().is_none() {
+        for pid in tasks_of(lab.id()) {
+            let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+            assert!(!String::from_utf8_lossy(&line).contains("Tr0ub4dor"));
+            seen += 1;
+        }
+    }
+    assert!(lab.wait().unwrap().success());
+    assert!(seen > 0, "no task was ever seen");
+    let mut printed = String::new();
+    lab.stdout.unwrap().read_to_string(&mut printed).unwrap();
+    lab.stderr.unwrap().read_to_string(&mut printed).unwrap();
+    assert!(!printed.contains("Tr0ub4dor"));
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let content = std::fs::read(&path).unwrap();
+                assert!(
+                    !String::from_utf8_lossy(&content).contains("Tr0ub4dor"),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
