@@ -188,22 +188,32 @@ fn tasks_of(lab: u32) -> BTreeSet<i32> {
     tasks.map(|process| process.pid).collect()
 }
 
-/// Starts a lab whose tasks would run for minutes, and waits until four of them do.
-fn long_lab(folder: &Path) -> (Child, BTreeSet<i32>) {
-    let arguments =
-        ["lab", "--tasks", "8", "--parallelism", "4", "--calls", "600", "--hold-ms", "1000"];
-    let lab = boltbouncer(folder)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    loop {
-        let tasks = tasks_of(lab.id());
-        if tasks.len() == 4 {
-            return (lab, tasks);
+/// A lab whose tasks would run for minutes, ended with the test.
+struct LongLab {
+    child: Child,
+    tasks: BTreeSet<i32>,
+}
+
+impl LongLab {
+    /// Waits until four tasks run.
+    fn start(folder: &Path) -> Self {
+        let arguments =
+            ["lab", "--tasks", "8", "--parallelism", "4", "--calls", "600", "--hold-ms", "1000"];
+        let mut command = boltbouncer(folder);
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut lab = Self { child: command.spawn().unwrap(), tasks: BTreeSet::new() };
+        while lab.tasks.len() < 4 {
+            assert!(lab.child.try_wait().unwrap().is_none(), "the lab ended by itself");
+            lab.tasks = tasks_of(lab.child.id());
         }
-        std::thread::yield_now();
+        lab
+    }
+}
+
+impl Drop for LongLab {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
     }
 }
 
@@ -221,20 +231,21 @@ fn wait_until_gone(tasks: &BTreeSet<i32>) {
 #[test]
 fn a_killed_lab_leaves_no_task_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut lab, tasks) = long_lab(folder.path());
-    lab.kill().unwrap();
-    lab.wait().unwrap();
-    wait_until_gone(&tasks);
+    let mut lab = LongLab::start(folder.path());
+    lab.child.kill().unwrap();
+    lab.child.wait().unwrap();
+    wait_until_gone(&lab.tasks);
 }
 
 #[test]
 fn an_interrupted_lab_ends_its_tasks_and_keeps_what_was_measured() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut lab, tasks) = long_lab(folder.path());
-    let interrupt = Command::new("kill").args(["-INT", &lab.id().to_string()]).status().unwrap();
+    let mut lab = LongLab::start(folder.path());
+    let interrupt =
+        Command::new("kill").args(["-INT", &lab.child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
-    let status = lab.wait().unwrap();
-    wait_until_gone(&tasks);
+    let status = lab.child.wait().unwrap();
+    wait_until_gone(&lab.tasks);
     assert_eq!(status.code(), Some(1));
     let results = results(&folder.path().join("boltbouncer-lab"));
     assert_fits_the_schema(&results);
