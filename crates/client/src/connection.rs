@@ -198,8 +198,8 @@ impl Connection {
         let fields = match self.receive().await? {
             Response::Success(metadata) => metadata,
             Response::Failure(failure) => {
-                // The PULL that was sent along is IGNORED.
-                self.receive().await?;
+                // The PULL that was sent along is IGNORED, or the server has closed behind the failure.
+                let _ = self.receive().await;
                 return Err(ClientError::Server(failure));
             }
             other => return Err(unexpected(&other)),

@@ -55,6 +55,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Writes what there is, says that nothing follows, and lets the client close first for a
+    /// moment: closing on unread bytes would make the kernel throw the last answer away.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.stream.shutdown().await?;
+        let drained = async {
+            while let Ok(true) = self.fill().await {
+                self.input.clear();
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, drained).await;
+        Ok(())
+    }
+
     /// Gives empty buffers back.
     pub fn release_buffers(&mut self) {
         if self.input.is_empty() {
@@ -74,6 +88,8 @@ impl Connection {
     }
 }
 
+/// How long a refused client may take to notice.
+const LINGER: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 8 * 1024;
 /// Neo4j's limit before login.
 const UNAUTHENTICATED_MESSAGE_MAX: usize = 8 * 1024;

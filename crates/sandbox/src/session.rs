@@ -642,7 +642,7 @@ impl Session {
     }
 
     async fn close(&mut self, end: End) -> Result<(), End> {
-        self.connection.flush().await?;
+        self.connection.finish().await?;
         Err(end)
     }
 }
