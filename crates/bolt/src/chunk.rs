@@ -37,7 +37,8 @@ impl Dechunker {
                 if self.partial.is_empty() {
                     continue;
                 }
-                return Ok(Some(self.partial.split().freeze()));
+                // Taken whole: a part of a large buffer would keep all of it.
+                return Ok(Some(std::mem::take(&mut self.partial).freeze()));
             }
             let size = self.partial.len() + length;
             if size > self.limit {

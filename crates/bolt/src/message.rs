@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::packstream::PackError;
 
-pub use extra::{AccessMode, Auth, Hello, Route, Stream, TransactionExtra};
+pub use extra::{AccessMode, Auth, Hello, Route, Secret, Stream, TransactionExtra};
 pub use request::Request;
 pub use response::{Response, put_failure, put_record_header, put_success};
 

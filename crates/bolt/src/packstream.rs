@@ -192,7 +192,7 @@ pub enum PackError {
     NotUtf8,
     #[error("values are nested more than {0} deep")]
     TooDeep(usize),
-    #[error("a collection holds more than {0} elements")]
+    #[error("there are more than {0} elements")]
     TooLong(usize),
     #[error("bytes follow the last value")]
     Trailing,

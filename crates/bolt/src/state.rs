@@ -31,6 +31,11 @@ impl ServerState {
         matches!(self, Self::Failed | Self::Interrupted)
     }
 
+    /// Whether the client has logged in and has not logged off.
+    pub fn is_logged_in(self) -> bool {
+        !matches!(self, Self::Negotiation | Self::Authentication | Self::Defunct)
+    }
+
     pub fn is_in_transaction(self) -> bool {
         matches!(self, Self::TxReady | Self::TxStreaming)
     }
@@ -125,7 +130,9 @@ impl Tracker {
 
     /// A request with this tag was sent.
     pub fn sent(&mut self, request: u8) {
-        if request != tag::GOODBYE {
+        if request == tag::GOODBYE {
+            self.state = ServerState::Defunct;
+        } else {
             self.unanswered.push_back(request);
         }
     }
@@ -140,6 +147,9 @@ impl Tracker {
             self.state = ServerState::Defunct;
             return Err(Unsolicited);
         };
+        if self.state == ServerState::Defunct {
+            return Ok(request);
+        }
         self.state = match summary {
             Summary::Success { has_more } => self.after_success(request, has_more),
             Summary::Failure => self.after_failure(request),
@@ -258,6 +268,16 @@ mod tests {
     fn an_answer_that_nobody_asked_for_ends_the_connection() {
         let mut tracker = Tracker::ready();
         assert_eq!(tracker.answered(DONE), Err(Unsolicited));
+        assert_eq!(tracker.state(), ServerState::Defunct);
+        assert!(!tracker.can_release());
+    }
+
+    #[test]
+    fn goodbye_ends_the_connection_whatever_is_still_answered() {
+        let mut tracker = Tracker::ready();
+        tracker.sent(tag::RUN);
+        tracker.sent(tag::GOODBYE);
+        tracker.answered(DONE).unwrap();
         assert_eq!(tracker.state(), ServerState::Defunct);
         assert!(!tracker.can_release());
     }

@@ -28,8 +28,8 @@ pub enum ClientError {
     Tls(String),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    #[error("no answer within {0} s")]
-    TimedOut(u64),
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
     #[error("the server closed the connection")]
     Closed,
     #[error("the connection broke: {0}")]
@@ -81,6 +81,9 @@ pub struct Connection {
     routing: Option<Dictionary>,
     /// SUCCESS of HELLO: `server`, `connection_id` and more.
     hello: Dictionary,
+    /// Requests without an answer. If an exchange was broken off, late answers may still come, and
+    /// nobody may take them for another request's.
+    unanswered: usize,
 }
 
 impl Connection {
@@ -116,6 +119,7 @@ impl Connection {
             timeout,
             routing,
             hello: Dictionary::new(),
+            unanswered: 0,
         };
         connection.version = connection.agree().await?;
         Ok(connection)
@@ -135,7 +139,10 @@ impl Connection {
             }
         };
         match answer {
-            Answer::Agreed(version) => Ok(version),
+            Answer::Agreed(version) if NEO4J_RANGES.iter().any(|range| range.contains(version)) => {
+                Ok(version)
+            }
+            Answer::Agreed(_) => Err(HandshakeError::NotOffered.into()),
             Answer::Manifest(ranges) => {
                 let newest = version::newest_common(&NEO4J_RANGES, &ranges);
                 let newest = newest.ok_or(HandshakeError::NothingInCommon)?;
@@ -152,7 +159,7 @@ impl Connection {
     pub async fn login(&mut self, user_agent: &str, auth: &Auth) -> Result<(), ClientError> {
         let has_logon = self.version.has_logon();
         let product = format!("boltbouncer/{}", env!("CARGO_PKG_VERSION"));
-        self.send(&Request::Hello(Hello {
+        self.send_along(&Request::Hello(Hello {
             user_agent: user_agent.to_owned(),
             routing: self.routing.clone(),
             bolt_agent: (self.version >= Version::new(5, 3))
@@ -161,7 +168,7 @@ impl Connection {
             ..Hello::default()
         }));
         if has_logon {
-            self.send(&Request::Logon(auth.clone()));
+            self.send_along(&Request::Logon(auth.clone()));
         }
         self.flush().await?;
         self.hello = self.success().await?;
@@ -175,21 +182,59 @@ impl Connection {
     ///
     /// # Errors
     /// After [`ClientError::Server`] the connection can be used again, unless the server closed it
-    /// behind the failure.
+    /// behind the failure. After any other error it is [`ClientError::Closed`].
     pub async fn run(
         &mut self,
         query: &str,
         parameters: Dictionary,
         extra: TransactionExtra,
     ) -> Result<Table, ClientError> {
-        self.send(&Request::Run { query: query.to_owned(), parameters, extra });
-        self.send(&Request::Pull(Stream::ALL));
+        self.request_result(query, parameters, extra).await?;
+        self.result().await
+    }
+
+    /// Sends an auto-commit query and reads nothing: a client that stalls.
+    pub async fn start(&mut self, query: &str) -> Result<(), ClientError> {
+        self.request_result(query, Dictionary::new(), TransactionExtra::default()).await
+    }
+
+    /// Opens a transaction.
+    pub async fn begin(&mut self, extra: TransactionExtra) -> Result<(), ClientError> {
+        self.exchange(&Request::Begin(extra)).await.map(drop)
+    }
+
+    /// Runs a query in the open transaction and reads all of its result.
+    pub async fn run_in_transaction(&mut self, query: &str) -> Result<Table, ClientError> {
+        self.run(query, Dictionary::new(), TransactionExtra::default()).await
+    }
+
+    pub async fn commit(&mut self) -> Result<(), ClientError> {
+        self.exchange(&Request::Commit).await.map(drop)
+    }
+
+    async fn exchange(&mut self, request: &Request) -> Result<Dictionary, ClientError> {
+        self.send(request)?;
         self.flush().await?;
+        match self.success().await {
+            Err(ClientError::Server(failure)) => self.recover(failure).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn request_result(
+        &mut self,
+        query: &str,
+        parameters: Dictionary,
+        extra: TransactionExtra,
+    ) -> Result<(), ClientError> {
+        self.send(&Request::Run { query: query.to_owned(), parameters, extra })?;
+        self.send_along(&Request::Pull(Stream::ALL));
+        self.flush().await
+    }
+
+    async fn result(&mut self) -> Result<Table, ClientError> {
         match self.table().await {
-            Err(ClientError::Server(failure)) => {
-                let _ = self.recover().await;
-                Err(ClientError::Server(failure))
-            }
+            Err(ClientError::Server(failure)) => self.recover(failure).await,
             outcome => outcome,
         }
     }
@@ -198,9 +243,13 @@ impl Connection {
         let fields = match self.receive().await? {
             Response::Success(metadata) => metadata,
             Response::Failure(failure) => {
-                // The PULL that was sent along is IGNORED, or the server has closed behind the failure.
-                let _ = self.receive().await;
-                return Err(ClientError::Server(failure));
+                // The PULL that was sent along is IGNORED, unless the server closed behind the failure.
+                return match self.receive().await {
+                    Ok(_) | Err(ClientError::Closed | ClientError::Io(_)) => {
+                        Err(ClientError::Server(failure))
+                    }
+                    Err(error) => Err(error),
+                };
             }
             other => return Err(unexpected(&other)),
         };
@@ -218,15 +267,24 @@ impl Connection {
         }
     }
 
-    async fn recover(&mut self) -> Result<(), ClientError> {
-        self.send(&Request::Reset);
-        self.flush().await?;
-        self.success().await.map(drop)
+    /// Makes the connection usable again behind a failure, if the server has not closed it.
+    async fn recover<T>(&mut self, failure: Failure) -> Result<T, ClientError> {
+        self.send_along(&Request::Reset);
+        let recovered = match self.flush().await {
+            Ok(()) => self.success().await.map(drop),
+            Err(error) => Err(error),
+        };
+        match recovered {
+            Ok(()) | Err(ClientError::Closed | ClientError::Io(_)) => {
+                Err(ClientError::Server(failure))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Says goodbye and closes.
     pub async fn close(mut self) {
-        self.send(&Request::Goodbye);
+        Request::Goodbye.put(&mut self.output);
         let _ = self.flush().await;
         let _ = self.socket.shutdown().await;
     }
@@ -245,8 +303,18 @@ impl Connection {
         self.hello.str("connection_id").unwrap_or_default()
     }
 
-    fn send(&mut self, request: &Request) {
+    /// Begins an exchange.
+    fn send(&mut self, request: &Request) -> Result<(), ClientError> {
+        if self.unanswered > 0 {
+            return Err(ClientError::Closed);
+        }
+        self.send_along(request);
+        Ok(())
+    }
+
+    fn send_along(&mut self, request: &Request) {
         request.put(&mut self.output);
+        self.unanswered += 1;
     }
 
     async fn flush(&mut self) -> Result<(), ClientError> {
@@ -271,7 +339,10 @@ impl Connection {
         loop {
             let message = self.dechunker.next(&mut self.input).map_err(|error| protocol(&error))?;
             if let Some(message) = message {
-                return Response::decode(&message).map_err(|error| protocol(&error));
+                let response = Response::decode(&message).map_err(|error| protocol(&error))?;
+                let is_summary = !matches!(response, Response::Record(_));
+                self.unanswered = self.unanswered.saturating_sub(usize::from(is_summary));
+                return Ok(response);
             }
             within(self.timeout, self.fill()).await?;
         }
@@ -298,9 +369,7 @@ async fn within<T>(
     timeout: Duration,
     work: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
-    tokio::time::timeout(timeout, work)
-        .await
-        .unwrap_or(Err(ClientError::TimedOut(timeout.as_secs())))
+    tokio::time::timeout(timeout, work).await.unwrap_or(Err(ClientError::TimedOut(timeout)))
 }
 
 fn unexpected(response: &Response) -> ClientError {

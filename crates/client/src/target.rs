@@ -83,6 +83,9 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(uri: &str) -> Result<Self, TargetError> {
+        if uri.contains('@') {
+            return Err(TargetError::Credentials);
+        }
         let (scheme, rest) =
             uri.split_once("://").ok_or_else(|| TargetError::NoScheme(uri.to_owned()))?;
         let (routing, encryption) = match scheme {
@@ -94,9 +97,6 @@ impl FromStr for Target {
             "neo4j+ssc" => (true, Encryption::AnyCertificate),
             other => return Err(TargetError::UnknownScheme(other.to_owned())),
         };
-        if rest.contains('@') {
-            return Err(TargetError::Credentials);
-        }
         let (authority, extra) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if !matches!(extra, "" | "/") {
             return Err(TargetError::Extra(extra.to_owned()));
@@ -113,7 +113,8 @@ fn split_port(authority: &str) -> Result<(&str, u16), TargetError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, rest) = bracketed.split_once(']').ok_or(TargetError::NoHost)?;
-            (host, rest.strip_prefix(':').unwrap_or(""))
+            let port = if rest.is_empty() { "" } else { rest.strip_prefix(':').unwrap_or(rest) };
+            (host, port)
         }
         None => authority.split_once(':').unwrap_or((authority, "")),
     };
@@ -152,6 +153,8 @@ mod tests {
         assert_eq!(error("localhost:7687"), TargetError::NoScheme("localhost:7687".into()));
         assert_eq!(error("http://a"), TargetError::UnknownScheme("http".into()));
         assert_eq!(error("bolt://:7687"), TargetError::NoHost);
+        assert_eq!(error("neo4j:secret@a"), TargetError::Credentials);
+        assert_eq!(error("bolt://[::1]x1"), TargetError::Port("x1".into()));
         assert_eq!(error("bolt://a:0"), TargetError::Port("0".into()));
         assert_eq!(error("bolt://a:b"), TargetError::Port("b".into()));
         assert_eq!(error("bolt://me:secret@a"), TargetError::Credentials);

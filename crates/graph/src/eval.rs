@@ -108,6 +108,7 @@ impl Context {
                 let found = self.for_each(&list, variable.slot, row, |row, _| {
                     set(row, accumulator.slot, total.clone());
                     total = self.eval(step, row)?;
+                    self.check_grown(&total)?;
                     Ok(true)
                 })?;
                 Ok(if found { total } else { Value::Null })
@@ -143,6 +144,14 @@ impl Context {
             Value::Null => Ok(false),
             other => Err(mismatch("BOOLEAN", &other)),
         }
+    }
+
+    /// Only a loop can nest values without end, and everything that walks values recurses.
+    fn check_grown(&self, value: &Value) -> Result<()> {
+        if value.is_deeper_than(NESTING_MAX) {
+            return Err(Error::Unsupported(format!("values nested more than {NESTING_MAX} deep")));
+        }
+        self.control.fits(value.size())
     }
 
     fn parameter(&self, name: &str) -> Result<Value> {
@@ -490,3 +499,6 @@ pub fn path_of(value: &Value) -> Result<Option<Arc<Path>>> {
         other => Err(mismatch("PATH", other)),
     }
 }
+
+/// As deep as the codec reads parameters.
+const NESTING_MAX: usize = 128;

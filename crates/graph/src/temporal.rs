@@ -95,12 +95,16 @@ impl DateTime {
                 zoned.offset().seconds()
             }
         };
-        Ok(Self { seconds: local.seconds - i64::from(offset), nanos: local.nanos, zone })
+        Ok(Self {
+            seconds: local.seconds.saturating_sub(i64::from(offset)),
+            nanos: local.nanos,
+            zone,
+        })
     }
 
     pub fn to_local(&self) -> Result<LocalDateTime> {
         let offset = i64::from(self.offset_seconds()?);
-        Ok(LocalDateTime { seconds: self.seconds + offset, nanos: self.nanos })
+        Ok(LocalDateTime { seconds: self.seconds.saturating_add(offset), nanos: self.nanos })
     }
 }
 

@@ -238,6 +238,17 @@ impl Value {
         }
     }
 
+    /// Whether lists and maps are nested more than `levels` deep.
+    pub fn is_deeper_than(&self, levels: usize) -> bool {
+        let deeper =
+            |value: &Self| levels.checked_sub(1).is_none_or(|left| value.is_deeper_than(left));
+        match self {
+            Self::List(list) => levels == 0 || list.iter().any(deeper),
+            Self::Map(map) => levels == 0 || map.iter().any(|(_, value)| deeper(value)),
+            _ => false,
+        }
+    }
+
     /// About how many bytes of memory this value holds, itself included.
     pub fn size(&self) -> usize {
         size_of::<Self>()

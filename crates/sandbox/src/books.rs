@@ -38,7 +38,7 @@ impl Count {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     pub all: Count,
-    /// By user agent; connections that have not said HELLO yet are under the empty name.
+    /// By user agent; connections that have not logged in are under the empty name.
     pub by_user_agent: BTreeMap<String, Count>,
 }
 
@@ -50,6 +50,8 @@ pub(crate) struct Card {
     pub client: SocketAddr,
     pub server: SocketAddr,
     pub user_agent: String,
+    /// Where the connection is counted: its user agent, once it has logged in.
+    account: String,
     pub user: Option<String>,
     pub transaction: Option<TransactionCard>,
     /// Tells the connection to end.
@@ -100,12 +102,13 @@ impl Books {
             client,
             server,
             user_agent: String::new(),
+            account: String::new(),
             user: None,
             transaction: None,
             kill: kill.clone(),
             is_killed: false,
         };
-        state.each(&card.user_agent.clone(), |count| {
+        state.each(&card.account.clone(), |count| {
             count.opened += 1;
             count.open += 1;
         });
@@ -170,15 +173,27 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// HELLO told who it is: the connection moves to its user agent's account.
-    pub fn name(&self, user_agent: &str) {
+    /// HELLO told who it is.
+    pub fn introduce(&self, user_agent: &str) {
         let mut state = self.books.lock();
         let Some(card) = state.cards.get_mut(&self.id) else { return };
-        let before = std::mem::replace(&mut card.user_agent, user_agent.to_owned());
-        if before == user_agent {
+        card.user_agent = user_agent.chars().take(USER_AGENT_CHARS_MAX).collect();
+    }
+
+    /// Moves the connection to its user agent's account. Only who has logged in gets one, and past
+    /// a number of accounts the others share one: a client must not make the books grow.
+    fn open_account(&self) {
+        let mut state = self.books.lock();
+        let State { snapshot, cards, .. } = &mut *state;
+        let Some(card) = cards.get_mut(&self.id) else { return };
+        let agents = &mut snapshot.by_user_agent;
+        let is_known = agents.contains_key(&card.user_agent) || agents.len() < ACCOUNTS_MAX;
+        let account = if is_known { card.user_agent.as_str() } else { OTHERS };
+        let before = std::mem::replace(&mut card.account, account.to_owned());
+        if before == account {
             return;
         }
-        let agents = &mut state.snapshot.by_user_agent;
+        let user_agent = account;
         if let Some(unnamed) = agents.get_mut(&before) {
             unnamed.opened -= 1;
             unnamed.open -= 1;
@@ -192,7 +207,11 @@ impl Entry {
         named.mark();
     }
 
+    /// A password was checked; `user` is whose it was, if it was right.
     pub fn authenticated(&self, user: Option<String>) {
+        if user.is_some() {
+            self.open_account();
+        }
         self.change(|card| card.user = user, |count| count.authentications += 1);
     }
 
@@ -230,6 +249,18 @@ impl Entry {
         );
     }
 
+    /// The transaction waits for its client.
+    pub fn idle(&self) {
+        self.change(
+            |card| {
+                if let Some(transaction) = &mut card.transaction {
+                    transaction.is_running = false;
+                }
+            },
+            |_| {},
+        );
+    }
+
     pub fn end(&self) {
         self.change(|card| card.transaction = None, |count| count.in_use -= 1);
     }
@@ -238,8 +269,8 @@ impl Entry {
         let mut state = self.books.lock();
         let Some(found) = state.cards.get_mut(&self.id) else { return };
         card(found);
-        let user_agent = found.user_agent.clone();
-        state.each(&user_agent, count);
+        let account = found.account.clone();
+        state.each(&account, count);
     }
 }
 
@@ -247,13 +278,18 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut state = self.books.lock();
         let Some(card) = state.cards.remove(&self.id) else { return };
-        state.each(&card.user_agent, |count| {
+        state.each(&card.account, |count| {
             count.closed += 1;
             count.open -= 1;
             count.in_use -= u64::from(card.transaction.is_some());
         });
     }
 }
+
+/// More of a name nobody needs.
+const USER_AGENT_CHARS_MAX: usize = 200;
+const ACCOUNTS_MAX: usize = 1000;
+const OTHERS: &str = "(others)";
 
 #[cfg(test)]
 mod tests {
@@ -268,8 +304,10 @@ mod tests {
     fn parts_always_add_up_to_the_whole() {
         let books = Arc::new(Books::default());
         let (first, second, unnamed) = (open(&books), open(&books), open(&books));
-        first.name("a/1");
-        second.name("b/1");
+        for (entry, agent) in [(&first, "a/1"), (&second, "b/1")] {
+            entry.introduce(agent);
+            entry.authenticated(Some("neo4j".into()));
+        }
         first.begin("neo4j", Vec::new());
         second.begin("neo4j", Vec::new());
         first.end();

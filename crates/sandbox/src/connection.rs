@@ -15,7 +15,7 @@ pub(crate) struct Connection {
     pub input: BytesMut,
     pub output: BytesMut,
     dechunker: Dechunker,
-    /// Added to each read, as if the client were this far away.
+    /// Added to what arrives, as if the client were this far away.
     rtt: Duration,
 }
 
@@ -28,6 +28,8 @@ impl Connection {
     /// Waits for bytes and takes them; `false` at the end of the stream. Nothing is lost if the
     /// caller stops waiting.
     pub async fn fill(&mut self) -> io::Result<bool> {
+        // The rest of a message that has begun travels right behind its beginning.
+        let begins = self.input.is_empty() && !self.dechunker.is_inside_message();
         loop {
             self.stream.readable().await?;
             self.input.reserve(READ_BYTES);
@@ -38,7 +40,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        if !self.rtt.is_zero() {
+        if begins && !self.rtt.is_zero() {
             tokio::time::sleep(self.rtt).await;
         }
         Ok(true)
@@ -58,15 +60,21 @@ impl Connection {
     /// Writes what there is, says that nothing follows, and lets the client close first for a
     /// moment: closing on unread bytes would make the kernel throw the last answer away.
     pub async fn finish(&mut self) -> io::Result<()> {
+        tokio::time::timeout(LINGER, self.finish_without_limit()).await.unwrap_or(Ok(()))
+    }
+
+    async fn finish_without_limit(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.stream.shutdown().await?;
-        let drained = async {
-            while let Ok(true) = self.fill().await {
-                self.input.clear();
-            }
-        };
-        let _ = tokio::time::timeout(LINGER, drained).await;
+        while let Ok(true) = self.fill().await {
+            self.input.clear();
+        }
         Ok(())
+    }
+
+    /// Tells the client that the connection is over, without another word.
+    pub async fn shut_down(&mut self) {
+        let _ = tokio::time::timeout(LINGER, self.stream.shutdown()).await;
     }
 
     /// Gives empty buffers back.
@@ -93,5 +101,5 @@ const LINGER: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 8 * 1024;
 /// Neo4j's limit before login.
 const UNAUTHENTICATED_MESSAGE_MAX: usize = 8 * 1024;
-/// Neo4j has none after login; this keeps one client from taking all memory.
-const MESSAGE_MAX: usize = 256 << 20;
+/// Neo4j has none after login.
+const MESSAGE_MAX: usize = 64 << 20;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use bolt::Failure;
 use bolt::failure::code;
-use bolt::message::Auth;
+use bolt::message::{Auth, Secret};
 
 use crate::settings::Settings;
 
 #[derive(Debug)]
 pub(crate) struct Users {
-    passwords: HashMap<String, String>,
+    passwords: HashMap<String, Secret>,
     cost: Duration,
     failures: Mutex<HashMap<String, Failures>>,
 }
@@ -66,7 +66,8 @@ impl Users {
                 "The client has provided incorrect authentication details too many times in a row.";
             return Err(Failure::new(code::AUTHENTICATION_RATE_LIMIT, message));
         }
-        if self.passwords.get(name).is_some_and(|password| password == auth.credentials()) {
+        if self.passwords.get(name).is_some_and(|password| password.expose() == auth.credentials())
+        {
             failures.remove(name);
             return Ok(name.to_owned());
         }

@@ -47,11 +47,6 @@ impl Procedures for Catalog {
             }
             ("dbms.listconfig", []) => self.config(""),
             ("dbms.listconfig", [Value::String(search)]) => self.config(search),
-            ("dbms.showcurrentuser", []) => vec![vec![
-                self.users.first().cloned().unwrap_or_default().into(),
-                Value::Null,
-                Value::list(Vec::new()),
-            ]],
             ("db.labels", []) => names(context.graph.labels()),
             ("db.relationshiptypes", []) => names(context.graph.relationship_types()),
             ("db.propertykeys", []) => names(context.graph.property_keys()),
@@ -194,7 +189,6 @@ const PROCEDURES: &[(&str, &[&str])] = &[
     ("dbms.killconnection", &["connectionId", "username", "message"]),
     ("dbms.killconnections", &["connectionId", "username", "message"]),
     ("dbms.listconfig", &["name", "description", "value", "dynamic"]),
-    ("dbms.showcurrentuser", &["username", "roles", "flags"]),
     ("db.labels", &["label"]),
     ("db.relationshiptypes", &["relationshipType"]),
     ("db.propertykeys", &["propertyKey"]),

@@ -191,9 +191,9 @@ struct EngineThreads {
 
 impl EngineThreads {
     fn start(max_threads: usize) -> io::Result<Self> {
-        // A transaction has one job at a time, so that a thread is there for each; some more check
-        // passwords.
-        let threads = max_threads.saturating_add(PASSWORD_THREADS).min(THREADS_MAX);
+        // A transaction has one job at a time, so that a thread is there for each; some more decode
+        // large messages and check passwords.
+        let threads = max_threads.saturating_add(OTHER_THREADS).min(THREADS_MAX);
         let runtime = Builder::new_current_thread()
             .thread_name("sandbox-engine")
             .thread_stack_size(graph::STACK_BYTES)
@@ -216,5 +216,5 @@ impl Drop for EngineThreads {
 }
 
 const DEFAULT_DATABASE: &str = "neo4j";
-const PASSWORD_THREADS: usize = 8;
+const OTHER_THREADS: usize = 8;
 const THREADS_MAX: usize = 10_000;

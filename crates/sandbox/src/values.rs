@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::work::BUFFER_BYTES;
 use bolt::Version;
 use bolt::packstream::{
     Put, put_dictionary_header, put_list_header, put_structure_header, put_value,
@@ -16,6 +17,8 @@ pub(crate) struct Dialect {
     pub version: Version,
     /// Date-times count from UTC: always from Bolt 5.0, and on 4.4 if the client asked for it.
     pub utc: bool,
+    /// One record's bytes: shared values count once in memory and every time on the wire.
+    pub record_max: usize,
 }
 
 /// Appends a value; nodes and relationships are looked up in `graph`.
@@ -25,6 +28,9 @@ pub(crate) fn put(
     graph: &Graph,
     dialect: Dialect,
 ) -> Result<()> {
+    if output.len() > dialect.record_max.saturating_add(BUFFER_BYTES) {
+        return Err(Error::MemoryLimit { limit: dialect.record_max });
+    }
     match value {
         Value::Null => put_value(output, &bolt::Value::Null),
         Value::Boolean(boolean) => put_value(output, &bolt::Value::Boolean(*boolean)),
@@ -211,17 +217,22 @@ pub(crate) fn map_from_bolt(dictionary: bolt::Dictionary, dialect: Dialect) -> R
 
 fn from_structure(structure: &bolt::Structure, dialect: Dialect) -> Result<Value> {
     use bolt::Value::{Float, Integer, String};
-    let nanos = |nanos: i64| u32::try_from(nanos).map_err(|_| invalid());
     Ok(match (structure.tag, &structure.fields[..]) {
-        (b'D', [Integer(days)]) => Value::Date(Date(*days)),
-        (b't', [Integer(nanos)]) => Value::LocalTime(LocalTime(*nanos)),
-        (b'T', [Integer(nanos), Integer(offset)]) => Value::Time(Time {
-            nanos: *nanos,
-            offset_seconds: i32::try_from(*offset).map_err(|_| invalid())?,
-        }),
-        (b'd', [Integer(seconds), Integer(n)]) => {
-            Value::LocalDateTime(LocalDateTime { seconds: *seconds, nanos: nanos(*n)? })
+        (b'D', [Integer(days)]) if days.unsigned_abs() <= SECONDS_MAX / 86_400 => {
+            Value::Date(Date(*days))
         }
+        (b't', [Integer(nanos)]) => {
+            check_time(*nanos, 0)?;
+            Value::LocalTime(LocalTime(*nanos))
+        }
+        (b'T', [Integer(nanos), Integer(offset)]) => {
+            check_time(*nanos, *offset)?;
+            Value::Time(Time { nanos: *nanos, offset_seconds: *offset as i32 })
+        }
+        (b'd', [Integer(seconds), Integer(n)]) => Value::LocalDateTime(LocalDateTime {
+            seconds: *seconds,
+            nanos: check_datetime(*seconds, *n)?,
+        }),
         (b'I' | b'F' | b'i' | b'f', [Integer(seconds), Integer(n), zone]) => {
             let zone = match zone {
                 Integer(offset) => {
@@ -230,7 +241,13 @@ fn from_structure(structure: &bolt::Structure, dialect: Dialect) -> Result<Value
                 String(name) => Zone::Named(name.as_str().into()),
                 _ => return Err(invalid()),
             };
-            datetime(*seconds, nanos(*n)?, zone, matches!(structure.tag, b'I' | b'i'), dialect)?
+            datetime(
+                *seconds,
+                check_datetime(*seconds, *n)?,
+                zone,
+                matches!(structure.tag, b'I' | b'i'),
+                dialect,
+            )?
         }
         (b'E', [Integer(months), Integer(days), Integer(seconds), Integer(nanos)]) => {
             Value::Duration(Duration::new(*months, *days, *seconds, *nanos))
@@ -265,9 +282,26 @@ fn datetime(seconds: i64, nanos: u32, zone: Zone, is_utc: bool, dialect: Dialect
     Ok(Value::DateTime(datetime))
 }
 
+/// Whether the parts are in the ranges that Bolt gives them.
+fn check_time(nanos_of_day: i64, offset_seconds: i64) -> Result<()> {
+    let is_time = (0..86_400 * 1_000_000_000).contains(&nanos_of_day);
+    if is_time && offset_seconds.abs() <= OFFSET_SECONDS_MAX { Ok(()) } else { Err(invalid()) }
+}
+
+fn check_datetime(seconds: i64, nanos: i64) -> Result<u32> {
+    let nanos =
+        u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000).ok_or_else(invalid)?;
+    if seconds.unsigned_abs() <= SECONDS_MAX { Ok(nanos) } else { Err(invalid()) }
+}
+
 fn invalid() -> Error {
     Error::Argument("a parameter holds a structure that this Bolt version does not have".into())
 }
+
+/// Eighteen hours, the widest that ISO 8601 has.
+const OFFSET_SECONDS_MAX: i64 = 18 * 3600;
+/// To the years ±9999, which is as far as calendars go here.
+const SECONDS_MAX: u64 = 377_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -289,7 +323,7 @@ mod tests {
         };
         for (version, utc) in [(Version::V4_4, false), (Version::V4_4, true), (Version::V5_8, true)]
         {
-            let dialect = Dialect { version, utc };
+            let dialect = Dialect { version, utc, record_max: 1 << 20 };
             let value = Value::DateTime(summer.clone());
             assert_eq!(round_trip(&value, dialect), value, "{dialect:?}");
         }
@@ -303,7 +337,13 @@ mod tests {
         let r = graph.create_relationship(a, b, "R".into(), Vec::new()).unwrap();
         let path = Value::Path(Arc::new(Path { nodes: vec![b, a], relationships: vec![r] }));
         let mut wire = BytesMut::new();
-        put(&mut wire, &path, &graph, Dialect { version: Version::V5_8, utc: true }).unwrap();
+        put(
+            &mut wire,
+            &path,
+            &graph,
+            Dialect { version: Version::V5_8, utc: true, record_max: 1 << 20 },
+        )
+        .unwrap();
         let bolt::Value::Structure(path) = Reader::new(&wire).value().unwrap() else { panic!() };
         assert_eq!(path.fields[2], bolt::Value::List(vec![(-1_i64).into(), 1_i64.into()]));
     }

@@ -1,5 +1,5 @@
-//! A connection's open transaction with its results. Everything here may take long and runs on an
-//! engine thread.
+//! A connection's open transaction with its results. What may take long here runs on an engine
+//! thread: running, taking records, committing, rolling back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) struct Work {
     pub database: String,
     /// The request named its database, so the answer need not.
     pub has_named_database: bool,
-    pub is_auto_commit: bool,
+    pub kind: WorkKind,
     pub deadline: Option<tokio::time::Instant>,
     pub control: Arc<Control>,
     mode: AccessMode,
@@ -47,6 +47,20 @@ struct OpenResult {
     kind: StatementKind,
     has_rows: bool,
     started: Instant,
+}
+
+/// Who ends the transaction: the end of its only result, or the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkKind {
+    AutoCommit,
+    Explicit,
+}
+
+/// What becomes of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    Pull,
+    Discard,
 }
 
 /// How far a PULL or DISCARD has come.
@@ -74,7 +88,7 @@ impl Work {
         database: &Arc<Database>,
         extra: &TransactionExtra,
         name: &str,
-        is_auto_commit: bool,
+        kind: WorkKind,
         thread: OwnedSemaphorePermit,
         memory_max: usize,
     ) -> Self {
@@ -87,7 +101,7 @@ impl Work {
             transaction: Some(Transaction::begin(database)),
             database: name.to_owned(),
             has_named_database: extra.database.is_some(),
-            is_auto_commit,
+            kind,
             deadline,
             control: Arc::new(Control::new(memory_max)),
             mode: extra.mode,
@@ -106,7 +120,7 @@ impl Work {
     ) -> Result<Ran, Failure> {
         let started = Instant::now();
         let result = self.start(query, parameters, engine, dialect);
-        let (cursor, kind) = result.map_err(|error| failure::of(&error))?;
+        let (cursor, kind) = result.map_err(|error| self.failed(&error))?;
         let ran = Ran {
             columns: cursor.columns.clone(),
             qid: self.next_qid,
@@ -155,42 +169,58 @@ impl Work {
     }
 
     /// Appends up to `stream.records` records, or drops them. Stops early at a full buffer.
-    pub fn pull(
+    pub fn take(
         &mut self,
         stream: Stream,
-        discard: bool,
+        taking: Taking,
         output: &mut BytesMut,
         dialect: Dialect,
     ) -> Result<Pulled, Failure> {
         let qid = stream.qid.unwrap_or(self.next_qid - 1);
-        let no_result =
-            || Failure::new(code::REQUEST_INVALID, "there is no open result with this number");
+        match self.take_rows(qid, stream.records, taking, output, dialect) {
+            Ok(Some(pulled)) => Ok(pulled),
+            Ok(None) => self.finish(qid, dialect),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// `None` when the result is over.
+    fn take_rows(
+        &mut self,
+        qid: i64,
+        mut left: Option<u64>,
+        taking: Taking,
+        output: &mut BytesMut,
+        dialect: Dialect,
+    ) -> graph::Result<Option<Pulled>> {
+        let no_result = || Error::Argument("there is no open result with this number".into());
         let result = self.results.get_mut(&qid).ok_or_else(no_result)?;
-        let mut left = stream.records;
         while left != Some(0) {
             if output.len() >= BUFFER_BYTES {
-                return Ok(Pulled::BufferFull { left });
+                return Ok(Some(Pulled::BufferFull { left }));
             }
-            self.control.check().map_err(|error| failure::of(&error))?;
-            let Some(row) = result.cursor.next() else { return self.finish(qid, dialect) };
-            let row = row.map_err(|error| failure::of(&error))?;
+            self.control.check()?;
+            let Some(row) = result.cursor.next().transpose()? else { return Ok(None) };
             result.has_rows = true;
             left = left.map(|left| left - 1);
-            if !discard {
+            if taking == Taking::Pull {
                 put_record(output, &row, result, dialect)?;
             }
         }
         // Whether there are more is known only by looking: a lazy result may end right here.
-        match result.cursor.peek() {
-            Some(_) => Ok(Pulled::HasMore),
-            None => self.finish(qid, dialect),
-        }
+        Ok(result.cursor.peek().map(|_| Pulled::HasMore))
+    }
+
+    /// Rolls back behind an error.
+    fn failed(&mut self, error: &Error) -> Failure {
+        self.fail();
+        failure::of(error)
     }
 
     fn finish(&mut self, qid: i64, dialect: Dialect) -> Result<Pulled, Failure> {
         let result = self.results.remove(&qid).expect("the caller found it");
         let mut summary = Dictionary::new();
-        if self.is_auto_commit {
+        if self.kind == WorkKind::AutoCommit {
             summary.push("bookmark", self.commit()?);
         }
         summary.push("type", kind(result.kind));
@@ -210,10 +240,8 @@ impl Work {
     pub fn commit(&mut self) -> Result<String, Failure> {
         self.results.clear();
         let transaction = self.transaction.take();
-        let committed = transaction.ok_or(Error::Cancelled).and_then(|transaction| {
-            self.control.check()?;
-            transaction.commit()
-        });
+        let committed =
+            self.control.check().and_then(|()| transaction.ok_or(Error::Cancelled)?.commit());
         committed.map(bookmark).map_err(|error| failure::of(&error))
     }
 
@@ -221,6 +249,17 @@ impl Work {
     pub fn fail(&mut self) {
         self.results.clear();
         self.transaction = None;
+    }
+
+    /// The time is up while nothing runs: what comes next finds out.
+    pub fn expire(&mut self) {
+        self.deadline = None;
+        self.control.time_out();
+        self.fail();
+    }
+
+    pub fn has_something_to_drop(&self) -> bool {
+        self.transaction.is_some() || !self.results.is_empty()
     }
 
     pub fn has_results(&self) -> bool {
@@ -233,7 +272,7 @@ fn put_record(
     row: &[graph::Value],
     result: &OpenResult,
     dialect: Dialect,
-) -> Result<(), Failure> {
+) -> graph::Result<()> {
     let start = output.len();
     let mut outcome = Ok(());
     put_message(output, |output| {
@@ -244,7 +283,7 @@ fn put_record(
     if outcome.is_err() {
         output.truncate(start);
     }
-    outcome.map_err(|error| failure::of(&error))
+    outcome
 }
 
 pub(crate) fn bookmark(version: u64) -> String {
@@ -312,4 +351,4 @@ fn status(result: &OpenResult) -> Dictionary {
 pub(crate) const SYSTEM: &str = "system";
 const BOOKMARK: &str = "FB:sandbox:";
 /// What is encoded before it is written out.
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 256 * 1024;

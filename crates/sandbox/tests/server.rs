@@ -56,7 +56,8 @@ async fn the_books_follow_every_connection() {
     until(&sandbox, |count| count.closed == 2).await;
     let books = sandbox.books();
     assert_eq!((books.all.opened, books.all.open, books.all.authentications), (3, 1, 3));
-    assert_eq!((books.by_user_agent["a/1"].opened, books.by_user_agent["a/1"].open), (2, 0));
+    assert_eq!((books.by_user_agent["a/1"].opened, books.by_user_agent["a/1"].open), (1, 0));
+    assert_eq!(books.by_user_agent[""].opened, 1, "who fails to log in has no account");
     assert_eq!((books.by_user_agent["b/1"].peak_in_use, books.by_user_agent["b/1"].in_use), (1, 0));
 }
 
@@ -156,6 +157,8 @@ async fn hostile_queries_harm_nobody_else() {
         "UNWIND range(1, 1000000000000) AS x RETURN collect(x)",
         "RETURN reduce(s = 'xxxxxxxx', i IN range(1, 64) | s + s)",
         "UNWIND range(1, 1000000000) AS x CREATE (:N {x: x})",
+        "RETURN size(reduce(a = [], x IN range(1, 1000000) | [a]))",
+        "WITH reduce(s = 'x', i IN range(1, 20) | s + s) AS s RETURN [i IN range(1, 5000) | s]",
     ];
     for query in queries.into_iter().chain(nested.iter().map(String::as_str)) {
         let mut attacker = connect(&target).await.unwrap();
@@ -163,6 +166,38 @@ async fn hostile_queries_harm_nobody_else() {
         assert!(!matches!(outcome, Err(ClientError::Closed | ClientError::Io(_))), "{outcome:?}");
         assert_eq!(ask(&mut bystander, "RETURN 1").await.unwrap(), Value::Integer(1));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_can_be_killed_and_loses_its_locks() {
+    let (sandbox, target) = start(Settings::default()).await;
+    let mut stalled = connect(&target).await.unwrap();
+    let id = stalled.id().to_owned();
+    let endless = "CREATE (:A) WITH 1 AS one UNWIND range(1, 300000) AS x RETURN x, 'some text to fill the socket'";
+    let query = stalled.start(endless).await;
+    query.unwrap();
+    until(&sandbox, |count| count.in_use == 1).await;
+    let mut killer = connect(&target).await.unwrap();
+    ask(&mut killer, &format!("CALL dbms.killConnection('{id}')")).await.unwrap();
+    until(&sandbox, |count| count.open == 1).await;
+    assert_eq!(ask(&mut killer, "CREATE (:B) RETURN 1").await.unwrap(), Value::Integer(1));
+}
+
+#[tokio::test]
+async fn an_idle_transaction_past_its_time_loses_its_locks() {
+    let (_sandbox, target) = start(Settings::default()).await;
+    let mut writer = connect(&target).await.unwrap();
+    let extra = TransactionExtra { timeout_ms: Some(50), ..TransactionExtra::default() };
+    writer.begin(extra).await.unwrap();
+    writer.run_in_transaction("CREATE (:A)").await.unwrap();
+    // Waits for the writer lock, which is free as soon as the time is up.
+    let mut second = connect(&target).await.unwrap();
+    assert_eq!(ask(&mut second, "CREATE (:B) RETURN 1").await.unwrap(), Value::Integer(1));
+    let late = writer.commit().await.unwrap_err();
+    assert_eq!(
+        late.code(),
+        Some("Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration")
+    );
 }
 
 #[tokio::test]

@@ -35,10 +35,13 @@ impl Hello {
         let (routing, bolt_agent) = (dictionary("routing"), dictionary("bolt_agent"));
         let patch_bolt = entries.strings("patch_bolt");
         entries.remove("patch_bolt");
-        let mut auth_entry = |key: &&str| Some(((*key).to_owned(), entries.remove(key)?));
-        let auth = (!version.has_logon())
-            .then(|| Auth(AUTH_KEYS.iter().filter_map(&mut auth_entry).collect()));
-        Self { user_agent, routing, patch_bolt, bolt_agent, auth, other: entries }
+        // Credentials never stay among the other entries, which are printed.
+        let is_auth = |key: &str| AUTH_KEYS.contains(&key);
+        let (auth, other): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|(key, _)| is_auth(key));
+        let auth = (!version.has_logon()).then(|| Auth(auth.into_iter().collect()));
+        let other = other.into_iter().collect();
+        Self { user_agent, routing, patch_bolt, bolt_agent, auth, other }
     }
 
     pub(super) fn to_entries(&self) -> Dictionary {
@@ -54,6 +57,29 @@ impl Hello {
         }
         let auth = self.auth.iter().flat_map(|auth| auth.0.clone());
         entries.into_iter().chain(auth).chain(self.other.clone()).collect()
+    }
+}
+
+/// A password or token. It goes where it must and is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for whoever has to send or compare it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(secret: T) -> Self {
+        Self(secret.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 

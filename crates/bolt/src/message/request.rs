@@ -232,9 +232,13 @@ mod tests {
     #[test]
     fn credentials_are_never_printed() {
         let auth = Auth::basic("alice", "hunter2");
+        // A client that sends credentials where the version has no place for them.
+        let misplaced = Request::Hello(Hello { auth: Some(auth.clone()), ..Hello::default() });
+        let misplaced = round_trip(&misplaced, Version::V5_8).unwrap();
         let hello = Hello { auth: Some(auth.clone()), ..Hello::default() };
         let printed =
-            format!("{auth:?} {:?} {:?}", Request::Logon(auth.clone()), Request::Hello(hello));
+            format!("{auth:?} {:?} {:?}", Request::Logon(auth.clone()), Request::Hello(hello))
+                + &format!("{misplaced:?}");
         assert!(!printed.contains("hunter2") && !printed.contains("alice"), "{printed}");
     }
 

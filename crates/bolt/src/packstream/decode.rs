@@ -11,6 +11,8 @@ pub struct Reader<'a> {
     input: &'a [u8],
     depth_max: usize,
     elements_max: usize,
+    /// Values that may still be built: a byte on the wire becomes up to 40 in memory.
+    values_left: usize,
 }
 
 /// What the next value is, without reading it.
@@ -40,7 +42,7 @@ enum Head {
 
 impl<'a> Reader<'a> {
     pub fn new(input: &'a [u8]) -> Self {
-        Self { input, depth_max: DEPTH_MAX, elements_max: usize::MAX }
+        Self { input, depth_max: DEPTH_MAX, elements_max: usize::MAX, values_left: VALUES_MAX }
     }
 
     /// For bytes from someone who has not logged in: as strict as Neo4j is.
@@ -49,6 +51,7 @@ impl<'a> Reader<'a> {
             input,
             depth_max: UNAUTHENTICATED_DEPTH_MAX,
             elements_max: UNAUTHENTICATED_ELEMENTS_MAX,
+            values_left: VALUES_MAX,
         }
     }
 
@@ -154,6 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     fn value_within(&mut self, depth: usize) -> Result<Value, PackError> {
+        self.values_left = self.values_left.checked_sub(1).ok_or(PackError::TooLong(VALUES_MAX))?;
         let depth_max = self.depth_max;
         let inner = || depth.checked_sub(1).ok_or(PackError::TooDeep(depth_max));
         Ok(match self.head()? {
@@ -274,6 +278,8 @@ const DEPTH_MAX: usize = 128;
 /// Neo4j's own limits before login.
 const UNAUTHENTICATED_DEPTH_MAX: usize = 4;
 const UNAUTHENTICATED_ELEMENTS_MAX: usize = 64;
+/// More values than this in one message are not built; what is only skipped is not counted.
+const VALUES_MAX: usize = 8_000_000;
 /// A list that claims more grows as it is read.
 const RESERVED_MAX: usize = 1024;
 

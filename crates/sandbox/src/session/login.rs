@@ -1,0 +1,116 @@
+//! The way in: versions, HELLO, LOGON, LOGOFF.
+
+use std::time::Instant;
+
+use bolt::message::{Auth, Hello};
+use bolt::version::{self, Opening};
+use bolt::{Dictionary, ServerState, Version};
+
+use super::{End, LOGIN_TIMEOUT, Session, internal};
+use crate::connection::Connection;
+use crate::server::Shared;
+
+/// Agrees on a version; `true` if that was done by manifest.
+pub(super) async fn handshake(
+    connection: &mut Connection,
+    shared: &Shared,
+) -> Result<(Version, bool), End> {
+    let served = &shared.served;
+    let opening = loop {
+        match version::read_opening(&mut connection.input, served) {
+            Ok(Some(opening)) => break opening,
+            Ok(None) if connection.fill().await? => {}
+            Ok(None) => return Err(End::ClientLeft),
+            Err(_) => return Err(End::Protocol),
+        }
+    };
+    match opening {
+        Opening::Agreed(version) => {
+            connection.output.extend_from_slice(&version::agreement(version));
+            connection.flush().await?;
+            Ok((version, false))
+        }
+        Opening::NothingInCommon => {
+            connection.output.extend_from_slice(&version::NOTHING_IN_COMMON);
+            connection.finish().await?;
+            Err(End::Refused)
+        }
+        Opening::Manifest => {
+            connection.output.extend_from_slice(&version::manifest(served));
+            connection.flush().await?;
+            loop {
+                match version::read_choice(&mut connection.input, served) {
+                    Ok(Some(version)) => return Ok((version, true)),
+                    Ok(None) if connection.fill().await? => {}
+                    Ok(None) => return Err(End::ClientLeft),
+                    Err(_) => return Err(End::Protocol),
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(super) async fn hello(&mut self, hello: Hello) -> Result<(), End> {
+        self.entry.introduce(&hello.user_agent);
+        let version = self.dialect.version;
+        let mut hints =
+            Dictionary::new().with("connection.recv_timeout_seconds", RECEIVE_TIMEOUT_S);
+        if version.has_resolved_database() {
+            hints.push("ssr.enabled", true);
+        }
+        let mut metadata = Dictionary::new()
+            .with("server", self.shared.engine.settings.agent.as_str())
+            .with("connection_id", format!("bolt-{}", self.entry.id))
+            .with("hints", hints);
+        if self.by_manifest {
+            metadata.push("protocol_version", version.to_string());
+        }
+        if version == Version::V4_4 && hello.patch_bolt.iter().any(|patch| patch == "utc") {
+            self.dialect.utc = true;
+            metadata.push("patch_bolt", vec!["utc"]);
+        }
+        match hello.auth {
+            Some(auth) => self.logon(auth, metadata).await,
+            None => {
+                self.state = ServerState::Authentication;
+                self.success(metadata);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn logon(&mut self, auth: Auth, mut metadata: Dictionary) -> Result<(), End> {
+        let users = self.shared.users.clone();
+        let checked = if users.is_costly() {
+            let check = move || users.check(&auth, Instant::now());
+            self.shared.threads().spawn_blocking(check).await.unwrap_or_else(|_| Err(internal()))
+        } else {
+            users.check(&auth, Instant::now())
+        };
+        let user = checked.as_ref().ok().cloned();
+        self.entry.authenticated(user);
+        if let Err(failure) = checked {
+            self.failure(&failure);
+            return self.close(End::Refused).await;
+        }
+        if self.dialect.version.has_resolved_database() {
+            metadata.push("advertised_address", self.shared.address.to_string());
+        }
+        self.connection.authenticated();
+        self.state = ServerState::Ready;
+        self.success(metadata);
+        Ok(())
+    }
+
+    pub(super) fn logoff(&mut self) -> Result<(), End> {
+        self.entry.logged_off();
+        self.connection.logged_off();
+        self.login_deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
+        self.state = ServerState::Authentication;
+        self.succeed()
+    }
+}
+
+/// Twice the time after which a busy server sends a NOOP.
+const RECEIVE_TIMEOUT_S: i64 = 2 * super::jobs::KEEP_ALIVE.as_secs() as i64;
