@@ -55,7 +55,7 @@ impl Findings {
         })?;
         let connect = began.elapsed();
         let began = Instant::now();
-        let login = connection.login(USER_AGENT, &Auth::basic(user, password)).await;
+        let login = connection.login(USER_AGENT, &Auth::basic(user, password.expose())).await;
         if let Err(error) = login {
             bail!("{target} answers, but not to user `{user}`: {error}");
         }

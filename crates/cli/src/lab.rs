@@ -84,8 +84,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let stop = stop.clone();
             async move {
                 crate::interrupted().await;
-                eprintln!("ending the tasks; what was measured is kept");
+                eprintln!("ending the tasks; what was measured is kept (once more to end at once)");
                 stop.stop();
+                crate::interrupted().await;
+                std::process::exit(INTERRUPTED);
             }
         });
         let outcome = lab::run(&settings, &stop).await;
@@ -95,6 +97,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
     println!("{}", lab::output::comparison(&results).text());
     println!("Connections were counted by {}.", results.target.counted_by.explanation());
     for pattern in &results.patterns {
+        if pattern.missed_samples > 0 {
+            println!(
+                "{}: the server did not answer {} of the lab's samples",
+                pattern.name, pattern.missed_samples
+            );
+        }
         for (code, count) in &pattern.tasks.failures {
             println!("{}: {count} tasks failed with {code}", pattern.name);
         }
@@ -104,6 +112,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let failed: u64 = results.patterns.iter().map(|pattern| pattern.tasks.failed).sum();
     if results.interrupted {
         bail!("the run was interrupted");
+    }
+    if let Some(error) = results.patterns.iter().find_map(|pattern| pattern.counting_error.as_ref())
+    {
+        bail!("counting failed, so the totals are what was known until then: {error}");
     }
     if arguments.fail_on_task_failure && failed > 0 {
         bail!("{failed} tasks failed");
@@ -129,6 +141,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     if (1..patterns.len()).any(|index| patterns[..index].contains(&patterns[index])) {
         bail!("--pattern names a pattern twice; each runs once");
     }
+    check_open_files(&patterns, arguments)?;
     let engine = match arguments.server.resolve()? {
         Some(server) => Engine::Neo4j {
             target: server.target,
@@ -150,6 +163,25 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         out: arguments.out.clone(),
         shows_progress: std::io::stderr().is_terminal(),
     })
+}
+
+/// The embedded server holds every connection in this process, beside pipes to the tasks.
+fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
+    let at_once = arguments.tasks.min(arguments.parallelism);
+    let each = patterns
+        .iter()
+        .map(|pattern| pattern.connections_per_task(arguments.calls))
+        .max()
+        .unwrap_or(1);
+    // Stress doubles the calls; every task has three pipes; the rest is the program's own.
+    let needed = at_once.saturating_mul(2 * each + 3) + 100;
+    let limit = crate::open_files_max();
+    if needed > limit {
+        bail!(
+            "this run needs up to {needed} open files and the limit is {limit}; lower --parallelism or --calls, or raise the limit with `ulimit -n`"
+        );
+    }
+    Ok(())
 }
 
 fn worker(arguments: &Arguments) -> Result<Worker> {
@@ -201,5 +233,7 @@ fn confirm(settings: &Settings, target: &Target) -> Result<()> {
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was run") }
 }
 
+/// As shells report a process that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 /// Far past what one machine can start; a typing error should not try.
 const TASKS_MAX: usize = 100_000;

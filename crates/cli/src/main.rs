@@ -54,6 +54,14 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
+/// How many files this process may have open, after raising the limit as far as it goes.
+fn open_files_max() -> usize {
+    rlimit::increase_nofile_limit(u64::MAX)
+        .ok()
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX)
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bolt::Version;
+use bolt::message::Secret;
 use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
@@ -24,7 +25,7 @@ pub struct Arguments {
         hide_env_values = true,
         default_value = "boltbouncer"
     )]
-    password: String,
+    password: Secret,
     /// Let everybody in
     #[arg(long)]
     no_auth: bool,
@@ -32,9 +33,9 @@ pub struct Arguments {
     #[arg(long, default_value = "6.0")]
     max_bolt: Version,
     /// What the server calls itself; drivers want `Neo4j/` in front
-    #[arg(long, default_value = "Neo4j/5.26.0")]
+    #[arg(long, default_value = "Neo4j/2025.10.0")]
     agent: String,
-    /// Connections past this are closed as they arrive [default: no limit]
+    /// Connections past this are closed as they arrive [default: what the limit of open files allows]
     #[arg(long)]
     max_connections: Option<usize>,
     /// Open transactions, which hold a thread each in Neo4j
@@ -57,7 +58,9 @@ impl Arguments {
             max_bolt: self.max_bolt,
             agent: self.agent,
             users: if self.no_auth { Vec::new() } else { vec![(self.user, self.password)] },
-            max_connections: self.max_connections.unwrap_or(usize::MAX),
+            max_connections: self
+                .max_connections
+                .unwrap_or(crate::open_files_max().saturating_sub(SPARE_FILES).max(1)),
             max_threads: self.max_threads,
             auth_cost: Duration::from_millis(self.auth_cost_ms),
             rtt: Duration::from_millis(self.rtt_ms),
@@ -66,6 +69,9 @@ impl Arguments {
         }
     }
 }
+
+/// Files that the process needs for itself.
+const SPARE_FILES: usize = 64;
 
 pub fn run(arguments: Arguments) -> Result<()> {
     if arguments.max_threads == 0 {

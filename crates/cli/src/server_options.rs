@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use bolt::message::Secret;
 use client::Target;
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ pub struct ServerOptions {
     user: Option<String>,
     /// Password; better given in the environment, where `ps` does not show it [env: NEO4J_PASSWORD]
     #[arg(long)]
-    password: Option<String>,
+    password: Option<Secret>,
     /// Database; the user's home database if none is named [env: NEO4J_DATABASE]
     #[arg(long)]
     database: Option<String>,
@@ -27,7 +28,7 @@ pub struct ServerOptions {
 pub struct NamedServer {
     pub target: Target,
     pub user: String,
-    pub password: String,
+    pub password: Secret,
     pub database: Option<String>,
 }
 
@@ -49,7 +50,8 @@ impl ServerOptions {
             return Ok(None);
         };
         let target: Target = uri.parse()?;
-        let password = find(&self.password, "NEO4J_PASSWORD");
+        let given = self.password.as_ref().map(|password| password.expose().to_owned());
+        let password = find(&given, "NEO4J_PASSWORD").map(Secret::from);
         Ok(Some(NamedServer {
             target,
             user: find(&self.user, "NEO4J_USERNAME").unwrap_or_else(|| "neo4j".into()),

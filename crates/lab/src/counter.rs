@@ -2,7 +2,7 @@
 //! server can't be asked (its procedure is denied, or it shows one member of a cluster only), the
 //! tasks' sockets are counted instead, and the numbers say so.
 
-mod listing;
+pub(crate) mod listing;
 mod sockets;
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::results::Sample;
 pub enum CountedBy {
     /// The sandbox's own books: exact, peaks included.
     Books,
-    /// `dbms.listConnections` and `SHOW TRANSACTIONS`: opened and closed exact by the server's
-    /// connection ids, peaks sampled.
+    /// `dbms.listConnections` and `SHOW TRANSACTIONS`: opened and closed by the server's connection
+    /// ids, exact as long as nobody else connects between two samples; peaks sampled.
     ListConnections,
     /// The tasks' established sockets: sampled, what opens and closes between samples is missed.
     Sockets,
@@ -34,7 +34,7 @@ impl CountedBy {
         match self {
             Self::Books => "the server's own books (exact)",
             Self::ListConnections => {
-                "dbms.listConnections and SHOW TRANSACTIONS, ten times a second; opened and closed from the server's connection ids"
+                "dbms.listConnections and SHOW TRANSACTIONS, ten times a second; opened and closed by the server's connection ids, which is exact if nobody else connected meanwhile"
             }
             Self::Sockets => {
                 "the tasks' sockets on this machine, ten times a second (the server could not be asked)"

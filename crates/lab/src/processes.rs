@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -27,7 +27,7 @@ pub(crate) struct TaskRecord {
     pub memory_bytes: u64,
 }
 
-/// Tasks under way. Dropping the lifelines ends them.
+/// Tasks under way, which end when their lifelines are cut.
 #[derive(Debug, Default)]
 pub(crate) struct Lifelines {
     state: Mutex<State>,
@@ -80,6 +80,16 @@ impl Lifelines {
     }
 }
 
+/// Ends the tasks when whoever started them is gone, for whatever reason.
+#[derive(Debug)]
+pub(crate) struct CutOnDrop(pub Arc<Lifelines>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
 /// Runs all jobs, `parallelism` at a time, and returns the records of those that ran. Blocks.
 ///
 /// # Errors
@@ -124,6 +134,8 @@ fn run_one(
     let path = folder.join(format!("task-{:03}.log", job.task));
     let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut child = command(worker, folder)
+        // The job says it; the environment is readable for others.
+        .env_remove("NEO4J_PASSWORD")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -73,6 +73,10 @@ pub struct PatternResult {
     pub server_cpu_s: Option<f64>,
     /// The server's resident memory at the pattern's end.
     pub server_memory_bytes: Option<u64>,
+    /// Moments at which the server could not be asked.
+    pub missed_samples: u64,
+    /// Why counting failed, if it did; the numbers above are then what was known until then.
+    pub counting_error: Option<String>,
     pub samples: Vec<Sample>,
 }
 

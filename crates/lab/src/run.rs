@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Totals};
 use crate::output::RunFolder;
-use crate::processes::{Lifelines, PYTHON_WORKER_FILE, TaskRecord, run_all};
+use crate::processes::{CutOnDrop, Lifelines, PYTHON_WORKER_FILE, TaskRecord, run_all};
 use crate::results::{
     Connections, FirstAnswer, Machine, PatternResult, Results, SCHEMA, Sample, SettingsInfo,
     Spread, Tasks,
@@ -138,6 +138,7 @@ impl PatternRun<'_> {
         let from_ms = self.now_ms();
         let began = Instant::now();
         let lifelines = Arc::new(Lifelines::default());
+        let _cut = CutOnDrop(lifelines.clone());
         let processes = {
             let (worker, parallelism, lifelines) =
                 (self.settings.worker.clone(), self.settings.parallelism, lifelines.clone());
@@ -145,28 +146,13 @@ impl PatternRun<'_> {
                 run_all(&jobs, &worker, parallelism, &logs, &lifelines)
             })
         };
-        let mut samples = Vec::new();
+        let mut tally = Tally::default();
         let records =
-            self.watch(processes, &lifelines, &mut server.counter, &mut samples, &bar).await?;
+            self.watch(processes, &lifelines, &mut server.counter, &mut tally, &bar).await?;
         let wall_s = began.elapsed().as_secs_f64();
-        self.until_all_closed(&mut server.counter, &mut samples).await?;
+        self.until_all_closed(&mut server.counter, &mut tally).await;
         bar.finish_and_clear();
-        let totals = server.counter.finish().await?;
-        let connections =
-            Connections { others: server.counter.others_seen(), ..connections(totals, &samples) };
-        // The last sample is the truth of the end, not of a tenth of a second before it.
-        if let Some(last) = samples.last().copied() {
-            let open = totals.opened - totals.closed;
-            samples.push(Sample {
-                at_ms: self.now_ms(),
-                opened: totals.opened,
-                closed: totals.closed,
-                open,
-                idle: open,
-                in_use: 0,
-                ..last
-            });
-        }
+        let connections = self.totals(&mut server.counter, &mut tally).await;
         let used = server.used().zip(used_before).map(|(after, before)| after.since(before));
         Ok(PatternResult {
             from_ms,
@@ -175,7 +161,9 @@ impl PatternRun<'_> {
             user_agent,
             connections,
             wall_s,
-            samples,
+            samples: tally.samples,
+            missed_samples: tally.missed,
+            counting_error: tally.error,
             server_cpu_s: used.map(|used| used.cpu_s),
             server_memory_bytes: used.map(|used| used.memory_bytes),
             ..summed_up(self.pattern, tasks, records)
@@ -191,62 +179,91 @@ impl PatternRun<'_> {
             query: self.settings.query.clone(),
             uri: server.uri.clone(),
             user: server.user.clone(),
-            password: server.password.clone(),
+            password: server.password.expose().to_owned(),
             database: server.database.clone(),
             user_agent: user_agent.to_owned(),
             started_ns: 0,
         }
     }
 
-    /// Samples until the tasks are done; ends them when the run is stopped or counting fails.
+    /// Samples until the tasks are done. A sample that fails is missed; the tasks go on.
     async fn watch(
         &self,
         mut processes: tokio::task::JoinHandle<Result<Vec<TaskRecord>>>,
-        lifelines: &Lifelines,
+        lifelines: &Arc<Lifelines>,
         counter: &mut Counter,
-        samples: &mut Vec<Sample>,
+        tally: &mut Tally,
         bar: &ProgressBar,
     ) -> Result<Vec<TaskRecord>> {
+        // Cuts at once when the run is stopped, even while a sample waits for the server.
+        let _stopping = AbortOnDrop(tokio::spawn({
+            let (stop, lifelines) = (self.stop.clone(), lifelines.clone());
+            async move {
+                stop.stopped().await;
+                lifelines.cut();
+            }
+        }));
         let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut counting = Ok(());
         loop {
             tokio::select! {
-                records = &mut processes => {
-                    let records = records.context("the lab's own task failed")??;
-                    return counting.map(|()| records);
-                }
-                () = self.stop.stopped(), if !lifelines.is_cut() => lifelines.cut(),
-                _ = tick.tick(), if counting.is_ok() => match counter.sample(self.now_ms(), &lifelines.running()).await {
-                    Ok(sample) => {
-                        bar.set_position(lifelines.done() as u64);
-                        bar.set_message(format!("{} open, {} idle, {} in use", sample.open, sample.idle, sample.in_use));
-                        samples.push(sample);
-                    }
-                    Err(error) => {
-                        counting = Err(error);
-                        lifelines.cut();
+                records = &mut processes => return records.context("the lab's own task failed")?,
+                _ = tick.tick() => {
+                    self.sample(counter, &lifelines.running(), tally).await;
+                    bar.set_position(lifelines.done() as u64);
+                    if let Some(last) = tally.samples.last() {
+                        bar.set_message(format!("{} open, {} idle, {} in use", last.open, last.idle, last.in_use));
                     }
                 },
             }
         }
     }
 
+    async fn sample(&self, counter: &mut Counter, pids: &[u32], tally: &mut Tally) {
+        match tokio::time::timeout(SAMPLE_TIME_MAX, counter.sample(self.now_ms(), pids)).await {
+            Ok(Ok(sample)) => tally.samples.push(sample),
+            Ok(Err(error)) => tally.miss(&error),
+            Err(_) => {
+                tally.miss(&anyhow::anyhow!("the server did not answer within {SAMPLE_TIME_MAX:?}"))
+            }
+        }
+    }
+
     /// The server notices a closed socket a moment later; the next pattern begins from zero.
-    async fn until_all_closed(
-        &self,
-        counter: &mut Counter,
-        samples: &mut Vec<Sample>,
-    ) -> Result<()> {
+    async fn until_all_closed(&self, counter: &mut Counter, tally: &mut Tally) {
         let end = Instant::now() + CLOSING_TIME_MAX;
         loop {
-            let sample = counter.sample(self.now_ms(), &[]).await?;
-            samples.push(sample);
-            if sample.open == 0 || Instant::now() > end {
-                return Ok(());
+            let known = tally.samples.len();
+            self.sample(counter, &[], tally).await;
+            let is_idle = tally.samples.len() > known && tally.samples[known].open == 0;
+            if is_idle || Instant::now() > end {
+                return;
             }
             tokio::time::sleep(SAMPLE_INTERVAL).await;
         }
+    }
+
+    /// The pattern's totals; if the server can't be asked any more, what the last sample said.
+    async fn totals(&self, counter: &mut Counter, tally: &mut Tally) -> Connections {
+        let last = tally.samples.last().copied().unwrap_or_default();
+        let totals = counter.finish().await.unwrap_or_else(|error| {
+            tally.error = Some(format!("{error:#}"));
+            Totals { opened: last.opened, closed: last.closed, peaks: None }
+        });
+        // The last sample is the truth of the end, not of a tenth of a second before it.
+        let open = totals.opened - totals.closed;
+        let in_use = last.in_use.min(open);
+        let (opened, closed) = (totals.opened, totals.closed);
+        tally.samples.push(Sample {
+            at_ms: self.now_ms(),
+            opened,
+            closed,
+            open,
+            idle: open - in_use,
+            in_use,
+            ..last
+        });
+        Connections { others: counter.others_seen(), ..connections(totals, &tally.samples) }
     }
 
     fn now_ms(&self) -> u64 {
@@ -268,7 +285,30 @@ impl PatternRun<'_> {
     }
 }
 
-fn connections(totals: crate::counter::Totals, samples: &[Sample]) -> Connections {
+/// What sampling a pattern brought.
+#[derive(Debug, Default)]
+struct Tally {
+    samples: Vec<Sample>,
+    missed: u64,
+    error: Option<String>,
+}
+
+impl Tally {
+    fn miss(&mut self, error: &anyhow::Error) {
+        tracing::warn!("a sample was missed: {error:#}");
+        self.missed += 1;
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn connections(totals: Totals, samples: &[Sample]) -> Connections {
     let peak = |part: fn(&Sample) -> u64| samples.iter().map(part).max().unwrap_or(0);
     let sampled = (peak(|s| s.open), peak(|s| s.idle), peak(|s| s.in_use));
     let (peak_open, peak_idle, peak_in_use) = totals.peaks.unwrap_or(sampled);
@@ -321,6 +361,8 @@ fn summed_up(pattern: Pattern, tasks: usize, records: Vec<TaskRecord>) -> Patter
         wall_s: 0.0,
         server_cpu_s: None,
         server_memory_bytes: None,
+        missed_samples: 0,
+        counting_error: None,
         samples: Vec::new(),
     }
 }
@@ -332,4 +374,6 @@ impl ServerUse {
 }
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// A server that takes longer to list its connections is past being measured just then.
+const SAMPLE_TIME_MAX: Duration = Duration::from_secs(5);
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(5);

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bolt::message::Auth;
+use bolt::Dictionary;
+use bolt::message::{Auth, Secret, TransactionExtra};
 use client::{ClientError, Connection, Target};
 use sandbox::Sandbox;
 use tokio::net::TcpListener;
 
+use crate::counter::listing::SAMPLER;
 use crate::counter::{Counter, Listing, Sockets};
 use crate::results::TargetInfo;
 use crate::settings::Engine;
@@ -19,7 +21,7 @@ use crate::settings::Engine;
 pub(crate) struct Server {
     pub uri: String,
     pub user: String,
-    pub password: String,
+    pub password: Secret,
     pub database: Option<String>,
     pub counter: Counter,
     agent: String,
@@ -67,10 +69,10 @@ impl Server {
     async fn neo4j(
         target: &Target,
         user: &str,
-        password: &str,
+        password: &Secret,
         database: Option<String>,
     ) -> Result<Self> {
-        let auth = Auth::basic(user, password);
+        let auth = Auth::basic(user, password.expose());
         let mut connection = Connection::dial(target, TIMEOUT).await.with_context(|| {
             format!("cannot reach {target}; is the server running, and is the port its Bolt port?")
         })?;
@@ -81,7 +83,7 @@ impl Server {
         Ok(Self {
             uri: target.to_string(),
             user: user.to_owned(),
-            password: password.to_owned(),
+            password: password.clone(),
             database,
             counter,
             agent,
@@ -118,7 +120,7 @@ fn refused(error: ClientError, user: &str) -> anyhow::Error {
 /// The server's list where it shows everything, the tasks' sockets where it does not.
 async fn counter(target: &Target, auth: Auth, mut connection: Connection) -> Result<Counter> {
     let sockets = |addresses| Ok(Counter::Sockets(Sockets::new(addresses, target.port)));
-    if target.routing && members(&mut connection).await > 1 {
+    if target.routing && members(&mut connection).await? > 1 {
         // Its own list would show one member; the tasks talk to several.
         connection.close().await;
         return sockets(Vec::new());
@@ -135,16 +137,15 @@ async fn counter(target: &Target, auth: Auth, mut connection: Connection) -> Res
 }
 
 /// How many different addresses the routing table has.
-async fn members(connection: &mut Connection) -> usize {
-    let query = "CALL dbms.routing.getRoutingTable({}) YIELD servers UNWIND servers AS s UNWIND s.addresses AS a RETURN count(DISTINCT a) AS members";
-    let table = connection
-        .run(query, bolt::Dictionary::new(), bolt::message::TransactionExtra::default())
-        .await;
-    // A server without the procedure stands alone.
-    table
-        .ok()
-        .and_then(|table| table.get(0, "members").as_integer())
-        .map_or(1, |members| members as usize)
+async fn members(connection: &mut Connection) -> Result<i64, ClientError> {
+    let query = "CALL dbms.routing.getRoutingTable({}) YIELD servers UNWIND servers AS s \
+                 UNWIND s.addresses AS a RETURN count(DISTINCT a) AS members";
+    match connection.run(query, Dictionary::new(), TransactionExtra::default()).await {
+        Ok(table) => Ok(table.get(0, "members").as_integer().unwrap_or(1)),
+        // A server without the procedure stands alone.
+        Err(ClientError::Server(_)) => Ok(1),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -179,4 +180,3 @@ fn process_listening_on(_port: u16) -> Option<u32> {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-const SAMPLER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (sampler)");

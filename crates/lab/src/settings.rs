@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bolt::message::Secret;
 use client::Target;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ pub enum Engine {
     /// The sandbox, in the lab's own process.
     Embedded,
     /// A Neo4j somewhere.
-    Neo4j { target: Target, user: String, password: String, database: Option<String> },
+    Neo4j { target: Target, user: String, password: Secret, database: Option<String> },
 }
 
 /// How a task uses drivers.

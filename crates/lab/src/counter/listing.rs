@@ -25,6 +25,10 @@ pub struct Listing {
     newest: u64,
     /// Ids of other applications' connections that came after the marker.
     others: BTreeSet<u64>,
+    /// The highest number of opened connections that was told: what is counted does not fall.
+    opened: u64,
+    /// The last question failed, so that the next one wants a new connection.
+    is_broken: bool,
 }
 
 /// One row of `dbms.listConnections`.
@@ -53,6 +57,8 @@ impl Listing {
             before: 0,
             newest: 0,
             others: BTreeSet::new(),
+            opened: 0,
+            is_broken: false,
         };
         listing.list().await?;
         Ok(listing)
@@ -63,10 +69,21 @@ impl Listing {
         self.others.clear();
         self.before = self.marker().await?;
         self.newest = self.before;
+        self.opened = 0;
         Ok(())
     }
 
     pub async fn sample(&mut self, at_ms: u64) -> Result<Sample> {
+        if self.is_broken {
+            self.connection = self.connect(SAMPLER).await?;
+        }
+        self.is_broken = true;
+        let sample = self.sample_once(at_ms).await?;
+        self.is_broken = false;
+        Ok(sample)
+    }
+
+    async fn sample_once(&mut self, at_ms: u64) -> Result<Sample> {
         let listed = self.list().await.context("cannot list the server's connections")?;
         let busy = self.busy().await.context("cannot list the server's transactions")?;
         let (mut ours, mut in_use, mut others) = (0, 0, 0);
@@ -87,11 +104,11 @@ impl Listing {
                 }
             }
         }
-        let opened = self.opened_until(self.newest + 1);
+        self.opened = self.opened.max(ours).max(self.opened_until(self.newest + 1));
         Ok(Sample {
             at_ms,
-            opened: opened.max(ours),
-            closed: opened.saturating_sub(ours),
+            opened: self.opened,
+            closed: self.opened - ours,
             open: ours,
             idle: ours - in_use,
             in_use,
@@ -124,12 +141,18 @@ impl Listing {
 
     /// Opens a connection for its id.
     async fn marker(&mut self) -> Result<u64> {
-        let mut marker = Connection::dial(&self.target, TIMEOUT).await?;
-        marker.login(MARKER, &self.auth).await?;
+        let marker = self.connect(MARKER).await?;
         let id = number(marker.id()).context("the server's connection ids are not numbered")?;
-        self.own.insert(id);
         marker.close().await;
         Ok(id)
+    }
+
+    /// A connection of the lab's own, which does not count.
+    async fn connect(&mut self, user_agent: &str) -> Result<Connection> {
+        let mut connection = Connection::dial(&self.target, TIMEOUT).await?;
+        connection.login(user_agent, &self.auth).await?;
+        self.own.extend(number(connection.id()));
+        Ok(connection)
     }
 
     async fn list(&mut self) -> Result<Vec<Listed>, ClientError> {
@@ -161,4 +184,6 @@ fn number(id: &str) -> Option<u64> {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const SAMPLER: &str =
+    concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (sampler)");
 const MARKER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (marker)");

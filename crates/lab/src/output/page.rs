@@ -67,6 +67,20 @@ fn failures(page: &mut Page, results: &Results) {
         page.heading("Failed tasks");
         page.list(&failed);
     }
+    let missed: Vec<_> = results
+        .patterns
+        .iter()
+        .filter(|pattern| pattern.missed_samples > 0 || pattern.counting_error.is_some())
+        .map(|pattern| {
+            let why = pattern.counting_error.as_deref().unwrap_or("the totals are complete");
+            format!("{}: {} samples missed; {why}", pattern.name, pattern.missed_samples)
+        })
+        .collect();
+    if !missed.is_empty() {
+        page.heading("What could not be counted");
+        page.paragraph("The server did not always answer the lab's own questions. Peaks may have been higher than shown.");
+        page.list(&missed);
+    }
     let others: Vec<_> = results
         .patterns
         .iter()
