@@ -90,6 +90,10 @@ pub struct Projection {
     /// `width` variables of the incoming row.
     pub aggregates: Vec<Aggregate>,
     pub width: usize,
+    /// Filled by binding: so many variables of the query around a subquery stay in front.
+    pub kept: usize,
+    /// Filled by binding: WHERE is about the incoming row with the results behind it.
+    pub filter_sees_input: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -352,20 +356,23 @@ impl Query {
 }
 
 impl Clause {
+    /// Whether the clause itself changes the graph.
+    pub(crate) fn is_update(&self) -> bool {
+        matches!(
+            self,
+            Self::Create(_)
+                | Self::Merge { .. }
+                | Self::Set(_)
+                | Self::Remove(_)
+                | Self::Delete { .. }
+                | Self::Foreach { .. }
+        )
+    }
+
     fn writes(&self) -> bool {
         match self {
-            Self::Create(_)
-            | Self::Merge { .. }
-            | Self::Set(_)
-            | Self::Remove(_)
-            | Self::Delete { .. }
-            | Self::Foreach { .. } => true,
             Self::Subquery { query, .. } => query.writes(),
-            Self::Match { .. }
-            | Self::Unwind { .. }
-            | Self::Project(_)
-            | Self::Call(_)
-            | Self::Finish => false,
+            clause => clause.is_update(),
         }
     }
 }

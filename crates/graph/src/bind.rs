@@ -1,13 +1,17 @@
 //! Gives every variable the slot of the row that holds it, and finds out before running what
 //! can't mean anything: unknown variables, columns of the same name, misplaced aggregates.
 
+mod projection;
+
 use std::sync::Arc;
 
 use crate::ast::{
-    Aggregate, Call, Clause, Expression, Imports, Item, Pattern, Projection, Query, RemoveItem,
-    SetItem, Variable,
+    Call, Clause, Expression, Imports, Item, NodePattern, Pattern, Query, RemoveItem, SetItem,
+    Single, SubqueryKind, Variable,
 };
 use crate::error::{Error, Result};
+
+pub(crate) use projection::has_slot;
 
 /// The columns that procedures yield, by procedure name in lower case.
 pub trait Signatures {
@@ -18,7 +22,8 @@ pub trait Signatures {
 
 /// Binds a whole query and returns the columns of its result.
 pub fn bind(query: &mut Query, signatures: &dyn Signatures) -> Result<Vec<Arc<str>>> {
-    Binder { signatures }.query(query, &Scope::default())
+    let binder = Binder { signatures, kept: Scope::default(), ending: Ending::WithResult };
+    binder.query(query, |_| Scope::default())
 }
 
 /// The variables in sight, by slot. A name that is hidden is empty.
@@ -64,6 +69,11 @@ impl Scope {
         inner
     }
 
+    /// The same slots with nothing in sight.
+    fn hidden(&self) -> Self {
+        self.showing(&[])
+    }
+
     /// The same slots, but only `names` in sight.
     fn showing(&self, names: &[Variable]) -> Self {
         let visible = |name: &Arc<str>| names.iter().any(|shown| shown.name == *name);
@@ -74,13 +84,32 @@ impl Scope {
 
 struct Binder<'a> {
     signatures: &'a dyn Signatures,
+    /// What stays in the row, and in sight, across a WITH: the variables that a subquery has from
+    /// the query around it.
+    kept: Scope,
+    ending: Ending,
+}
+
+/// How a query may end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// With RETURN, an update, or a procedure call that stands alone.
+    WithResult,
+    /// With any clause: EXISTS and COUNT only look at rows.
+    Anyhow,
 }
 
 impl Binder<'_> {
-    fn query(&self, query: &mut Query, outer: &Scope) -> Result<Vec<Arc<str>>> {
+    /// `visible` says what each part of the query sees at its start.
+    fn query(
+        &self,
+        query: &mut Query,
+        visible: impl Fn(&Single) -> Scope,
+    ) -> Result<Vec<Arc<str>>> {
         let mut columns: Option<Vec<Arc<str>>> = None;
         for part in &mut query.parts {
-            let found = self.clauses(&mut part.clauses, outer)?;
+            let scope = visible(part);
+            let found = self.clauses(&mut part.clauses, scope)?;
             if columns.as_ref().is_some_and(|columns| *columns != found) {
                 return Err(Error::Semantic(
                     "All sub queries in an UNION must have the same return column names".into(),
@@ -91,24 +120,30 @@ impl Binder<'_> {
         Ok(columns.unwrap_or_default())
     }
 
-    fn clauses(&self, clauses: &mut [Clause], outer: &Scope) -> Result<Vec<Arc<str>>> {
-        let mut scope = outer.clone();
+    fn clauses(&self, clauses: &mut [Clause], mut scope: Scope) -> Result<Vec<Arc<str>>> {
+        let outer = scope.names.len();
         let count = clauses.len();
+        let mut was_update = false;
         for (index, clause) in clauses.iter_mut().enumerate() {
             let is_last = index + 1 == count;
+            let reads =
+                matches!(clause, Clause::Match { .. } | Clause::Unwind { .. } | Clause::Call(_));
+            if was_update && reads {
+                return Err(Error::Semantic(
+                    "WITH is required between an update and a reading clause".into(),
+                ));
+            }
+            was_update = clause.is_update();
             let stands_alone = count == 1 && matches!(clause, Clause::Call(_));
             self.clause(clause, &mut scope)?;
             match clause {
                 Clause::Project(projection) if projection.is_return => return Ok(scope.names),
-                Clause::Call(_) if stands_alone => {
-                    return Ok(scope.names[outer.names.len()..].to_vec());
-                }
+                Clause::Call(_) if stands_alone => return Ok(scope.names[outer..].to_vec()),
+                _ if !is_last || self.ending == Ending::Anyhow => {}
                 Clause::Match { .. }
                 | Clause::Unwind { .. }
                 | Clause::Project(_)
-                | Clause::Call(_)
-                    if is_last =>
-                {
+                | Clause::Call(_) => {
                     return Err(Error::Semantic(
                         "Query cannot conclude with this clause (must be a RETURN clause, a FINISH clause, an update clause, a unit subquery call, or a procedure call with no YIELD)".into(),
                     ));
@@ -122,9 +157,12 @@ impl Binder<'_> {
     fn clause(&self, clause: &mut Clause, scope: &mut Scope) -> Result<()> {
         match clause {
             Clause::Match { patterns, filter, .. } => {
+                check_kinds(patterns)?;
                 let before = scope.names.len();
+                patterns.iter().try_for_each(check_parameter_maps)?;
                 self.patterns(patterns, scope, before)?;
-                self.optional(filter.as_mut(), scope)
+                self.optional(filter.as_mut(), scope)?;
+                check_shortest(patterns, filter.as_ref())
             }
             Clause::Unwind { list, variable } => {
                 self.expression(list, scope)?;
@@ -133,10 +171,16 @@ impl Binder<'_> {
             Clause::Project(projection) => self.projection(projection, scope),
             Clause::Create(patterns) => {
                 let before = scope.names.len();
-                self.patterns(patterns, scope, before)
+                for pattern in patterns {
+                    check_new(pattern, scope)?;
+                    self.pattern(pattern, scope, before)?;
+                }
+                Ok(())
             }
             Clause::Merge { pattern, on_create, on_match } => {
                 let before = scope.names.len();
+                check_new(pattern, scope)?;
+                check_parameter_maps(pattern)?;
                 self.pattern(pattern, scope, before)?;
                 on_create.iter_mut().chain(on_match).try_for_each(|item| self.set_item(item, scope))
             }
@@ -168,16 +212,25 @@ impl Binder<'_> {
         width: &mut usize,
         scope: &mut Scope,
     ) -> Result<()> {
-        let inner = match imports {
-            Imports::All => scope.clone(),
+        *width = scope.names.len();
+        let ending = self.ending;
+        let columns = match imports {
+            Imports::ByWith => {
+                // What a leading WITH imports is lost at the next one, unless that takes it along.
+                let binder = Binder { signatures: self.signatures, kept: scope.hidden(), ending };
+                binder.query(query, |part| imported_by_with(part, scope))?
+            }
+            Imports::All => {
+                let binder = Binder { signatures: self.signatures, kept: scope.clone(), ending };
+                binder.query(query, |_| scope.clone())?
+            }
             Imports::Named(names) => {
                 names.iter_mut().try_for_each(|name| scope.resolve(name))?;
-                scope.showing(names)
+                let kept = scope.showing(names);
+                let binder = Binder { signatures: self.signatures, kept: kept.clone(), ending };
+                binder.query(query, |_| kept.clone())?
             }
-            Imports::ByWith => scope.showing(&imported_by_with(query)),
         };
-        *width = scope.names.len();
-        let columns = self.query(query, &inner)?;
         for column in columns {
             scope.introduce_new(&mut Variable::new(column))?;
         }
@@ -206,59 +259,6 @@ impl Binder<'_> {
             scope.introduce_new(variable)?;
         }
         self.optional(call.filter.as_mut(), scope)
-    }
-
-    fn projection(&self, projection: &mut Projection, scope: &mut Scope) -> Result<()> {
-        if projection.all {
-            expand_star(projection, scope)?;
-        }
-        projection.width = scope.names.len();
-        let mut aggregates = Vec::new();
-        for expression in projection.items.iter_mut().map(|item| &mut item.expression) {
-            take_aggregates(expression, projection.width, &mut aggregates);
-        }
-        let is_aggregating = !aggregates.is_empty();
-        for key in &mut projection.order {
-            take_aggregates(&mut key.expression, projection.width, &mut aggregates);
-        }
-        if !is_aggregating && !aggregates.is_empty() {
-            return Err(Error::Semantic(
-                "ORDER BY may only aggregate where the projection does".into(),
-            ));
-        }
-        for aggregate in &mut aggregates {
-            self.optional_box(aggregate.argument.as_mut(), scope)?;
-            self.optional_box(aggregate.fraction.as_mut(), scope)?;
-        }
-        let mut wide = scope.clone();
-        wide.names.extend(aggregates.iter().map(|_| Arc::from("")));
-        for item in &mut projection.items {
-            self.expression(&mut item.expression, &wide)?;
-        }
-        if is_aggregating {
-            check_implicit_keys(&projection.items)?;
-        }
-        projection.aggregates = aggregates;
-
-        let mut output = Scope::default();
-        for item in &projection.items {
-            if output.slot(&item.name).is_some() {
-                return Err(Error::Semantic(
-                    "Multiple result columns with the same name are not supported".into(),
-                ));
-            }
-            output.add(&item.name);
-            wide.add(&item.name);
-        }
-        for key in &mut projection.order {
-            self.expression(&mut key.expression, &wide)?;
-        }
-        let nothing = Scope::default();
-        self.optional(projection.skip.as_mut(), &nothing)?;
-        self.optional(projection.limit.as_mut(), &nothing)?;
-        self.optional(projection.filter.as_mut(), &output)?;
-        *scope = output;
-        Ok(())
     }
 
     fn set_item(&self, item: &mut SetItem, scope: &Scope) -> Result<()> {
@@ -341,7 +341,20 @@ impl Binder<'_> {
                     None => Ok(()),
                 }
             }
-            Expression::Subquery { query, .. } => self.query(query, scope).map(drop),
+            Expression::Subquery { kind, query } => {
+                let ending = match kind {
+                    SubqueryKind::Exists | SubqueryKind::Count => Ending::Anyhow,
+                    SubqueryKind::Collect => Ending::WithResult,
+                };
+                let binder = Binder { signatures: self.signatures, kept: scope.clone(), ending };
+                let columns = binder.query(query, |_| scope.clone())?;
+                if *kind == SubqueryKind::Collect && columns.len() != 1 {
+                    return Err(Error::Semantic(
+                        "A Collect Expression must end with a single return column".into(),
+                    ));
+                }
+                Ok(())
+            }
             other => {
                 other.children_mut().into_iter().try_for_each(|child| self.expression(child, scope))
             }
@@ -394,87 +407,86 @@ impl Expression {
     }
 }
 
-fn imported_by_with(query: &Query) -> Vec<Variable> {
-    let first = query.parts.first().and_then(|part| part.clauses.first());
-    let Some(Clause::Project(with)) = first else { return Vec::new() };
+/// What a leading WITH of a part names, or everything for `WITH *`.
+fn imported_by_with(part: &Single, scope: &Scope) -> Scope {
+    let Some(Clause::Project(with)) = part.clauses.first() else { return scope.hidden() };
     let variable = |item: &Item| match &item.expression {
         Expression::Variable(variable) => Some(variable.clone()),
         _ => None,
     };
-    if with.is_return { Vec::new() } else { with.items.iter().filter_map(variable).collect() }
+    match with {
+        with if with.is_return => scope.hidden(),
+        with if with.all => scope.clone(),
+        with => scope.showing(&with.items.iter().filter_map(variable).collect::<Vec<_>>()),
+    }
 }
 
-/// `*` stands for every variable in alphabetical order.
-fn expand_star(projection: &mut Projection, scope: &Scope) -> Result<()> {
-    let mut names: Vec<_> = scope.names.iter().filter(|name| !name.is_empty()).cloned().collect();
-    if names.is_empty() && projection.is_return {
-        return Err(Error::Semantic(
-            "RETURN * is not allowed when there are no variables in scope".into(),
-        ));
+/// A name stands for a node or for a relationship, and for one relationship only once in a MATCH.
+fn check_kinds(patterns: &[Pattern]) -> Result<()> {
+    let nodes = patterns.iter().flat_map(|p| &p.nodes).filter_map(|node| node.variable.as_ref());
+    let nodes: Vec<_> = nodes.map(|variable| &variable.name).collect();
+    let mut relationships: Vec<&Arc<str>> = Vec::new();
+    for variable in
+        patterns.iter().flat_map(|p| &p.relationships).filter_map(|r| r.variable.as_ref())
+    {
+        if nodes.contains(&&variable.name) {
+            return Err(Error::Semantic(format!(
+                "Type mismatch: `{}` defined with conflicting type",
+                variable.name
+            )));
+        }
+        if relationships.contains(&&variable.name) {
+            return Err(Error::Unsupported(format!(
+                "the relationship `{}` twice in one MATCH",
+                variable.name
+            )));
+        }
+        relationships.push(&variable.name);
     }
-    names.sort();
-    let item = |name: Arc<str>| Item {
-        expression: Expression::Variable(Variable::new(name.clone())),
-        name,
-        has_alias: true,
-    };
-    let items = names.into_iter().map(item).chain(std::mem::take(&mut projection.items));
-    projection.items = items.collect();
-    projection.all = false;
     Ok(())
 }
 
-/// Puts `Slot` in the place of each aggregate; equal ones share a slot.
-fn take_aggregates(expression: &mut Expression, width: usize, aggregates: &mut Vec<Aggregate>) {
-    if let Expression::Aggregate(aggregate) = expression {
-        let known = aggregates.iter().position(|known| known == aggregate);
-        let index = known.unwrap_or_else(|| {
-            aggregates.push(aggregate.clone());
-            aggregates.len() - 1
-        });
-        *expression = Expression::Slot(width + index);
-        return;
+fn check_parameter_maps(pattern: &Pattern) -> Result<()> {
+    let nodes = pattern.nodes.iter().map(|node| &node.properties);
+    let mut all = nodes.chain(pattern.relationships.iter().map(|r| &r.properties));
+    match all.any(|properties| matches!(properties, Some(Expression::Parameter(_)))) {
+        true => Err(Error::Semantic(
+            "Parameter maps cannot be used in `MATCH` or `MERGE` patterns (use a literal map instead, e.g. `{id: $param.id}`)".into(),
+        )),
+        false => Ok(()),
     }
-    expression
-        .children_mut()
-        .into_iter()
-        .for_each(|child| take_aggregates(child, width, aggregates));
 }
 
-/// Beside an aggregate only group keys may stand: anything else has no one value in the group.
-fn check_implicit_keys(items: &[Item]) -> Result<()> {
-    let (aggregated, keys): (Vec<_>, Vec<_>) =
-        items.iter().map(|item| item.expression.clone()).partition(has_slot);
-    for mut expression in aggregated {
-        if !is_covered(&mut expression, &keys) {
-            return Err(Error::Semantic(
-                "Aggregation column contains implicit grouping expressions: name them in a WITH before".into(),
-            ));
+/// CREATE and MERGE of a lone node that is there already would do nothing.
+fn check_new(pattern: &Pattern, scope: &Scope) -> Result<()> {
+    match &pattern.nodes[..] {
+        [NodePattern { variable: Some(variable), .. }] if scope.slot(&variable.name).is_some() => {
+            Err(Error::Semantic(format!("Variable `{}` already declared", variable.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Neo4j looks for the shortest path that satisfies WHERE; this engine would filter afterwards.
+fn check_shortest(patterns: &[Pattern], filter: Option<&Expression>) -> Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    for pattern in patterns.iter().filter(|pattern| pattern.shortest.is_some()) {
+        let found =
+            pattern.relationships.iter().filter_map(|r| r.variable.as_ref()).chain(&pattern.path);
+        for variable in found {
+            if mentions(&mut filter.clone(), variable.slot) {
+                return Err(Error::Unsupported("WHERE on the path that shortestPath finds".into()));
+            }
         }
     }
     Ok(())
 }
 
-pub(crate) fn has_slot(expression: &Expression) -> bool {
-    matches!(expression, Expression::Slot(_))
-        || expression.clone().children_mut().into_iter().any(|child| has_slot(child))
-}
-
-fn is_covered(expression: &mut Expression, keys: &[Expression]) -> bool {
-    if keys.contains(expression) {
-        return true;
-    }
+/// Whether an expression uses a variable; of what has patterns or queries inside, it may.
+fn mentions(expression: &mut Expression, slot: usize) -> bool {
     match expression {
-        Expression::Variable(_)
-        | Expression::PatternComprehension { .. }
-        | Expression::Subquery { .. } => false,
-        // The variables that these bring are covered by the list that they run over.
-        Expression::ListComprehension { list, .. } | Expression::Quantifier { list, .. } => {
-            is_covered(list, keys)
-        }
-        Expression::Reduce { list, initial, .. } => {
-            is_covered(list, keys) && is_covered(initial, keys)
-        }
-        other => other.children_mut().into_iter().all(|child| is_covered(child, keys)),
+        Expression::Variable(variable) => variable.slot == slot,
+        Expression::PatternComprehension { .. } | Expression::Subquery { .. } => true,
+        other => other.children_mut().into_iter().any(|child| mentions(child, slot)),
     }
 }

@@ -18,6 +18,8 @@ pub struct Context {
     pub control: Arc<Control>,
     pub procedures: Arc<dyn Procedures>,
     pub now: Moment,
+    /// The row that a subquery was called from; what WITH keeps of it stays in front.
+    pub outer: Arc<Vec<Value>>,
 }
 
 impl fmt::Debug for Context {

@@ -139,7 +139,14 @@ impl Transaction {
             self.lock_for_writing(&control, lock_wait)?;
         }
         let graph = self.graph();
-        let context = Context { graph, parameters, control, procedures, now: Moment::now() };
+        let context = Context {
+            graph,
+            parameters,
+            control,
+            procedures,
+            now: Moment::now(),
+            outer: Arc::default(),
+        };
         let Some(query) = &statement.query else {
             match statement.schema {
                 Some(SchemaCommand::CreateIndex) => cursor.counters.indexes_added = 1,

@@ -169,7 +169,7 @@ impl Context {
             Value::Node(id) => self.graph.property(Entity::Node(*id), key),
             Value::Relationship(id) => self.graph.property(Entity::Relationship(*id), key),
             Value::Map(map) => Ok(map_get(map, key).cloned().unwrap_or(Value::Null)),
-            Value::Point(point) => Ok(functions::point_component(point, key)),
+            Value::Point(point) => functions::point_component(point, key),
             Value::Date(_)
             | Value::LocalTime(_)
             | Value::Time(_)
@@ -390,9 +390,7 @@ fn unary(operator: Unary, value: Value) -> Result<Value> {
             integer.checked_neg().map(Value::Integer).ok_or_else(functions::overflow)
         }
         (Unary::Minus, Value::Float(float)) => Ok((-float).into()),
-        (Unary::Minus, Value::Duration(duration)) => {
-            temporal::add(&Value::Duration(temporal::Duration::default()), duration, -1)
-        }
+        (Unary::Minus, Value::Duration(duration)) => duration.negated().map(Value::Duration),
         // Brackets around a comparison leave a plus behind, so it takes every type.
         (Unary::Plus, value) => Ok(value),
         (Unary::Minus, other) => Err(mismatch("INTEGER, FLOAT or DURATION", &other)),

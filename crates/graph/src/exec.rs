@@ -25,6 +25,7 @@ pub type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
 
 /// Runs a query that does not write.
 pub fn read(context: &Context, query: &Query, row: Row) -> Result<Rows> {
+    let context = &Context { outer: Arc::new(row.clone()), ..context.clone() };
     let parts: Result<Vec<_>> =
         query.parts.iter().map(|part| clauses(context, &part.clauses, one(row.clone()))).collect();
     Ok(union(context, parts?, query.keeps_duplicates))
@@ -141,18 +142,14 @@ fn unwind(context: &Context, list: &Expression, variable: &Variable, input: Rows
                 let arguments: Result<Vec<_>> =
                     arguments.iter().map(|item| context.eval(item, &mut row)).collect();
                 let arguments = arguments?;
-                if arguments.iter().any(Value::is_null) {
-                    Box::new(std::iter::empty())
-                } else {
-                    Box::new(functions::range(&arguments)?.map(Value::Integer))
-                }
+                Box::new(functions::range(&arguments)?.map(Value::Integer))
             }
             list => match context.eval(list, &mut row)? {
                 Value::Null => Box::new(std::iter::empty()),
                 Value::List(list) => {
                     Box::new((0..list.len()).map(move |index| list[index].clone()))
                 }
-                other => return Err(mismatch("LIST<ANY>", &other)),
+                single => Box::new(std::iter::once(single)),
             },
         };
         let control = context.control.clone();

@@ -58,9 +58,10 @@ fn of_graph(context: &Context, name: &str, arguments: &[Value]) -> Option<Result
         }
         ("properties", [value]) => context.properties(value).map(Value::map),
         ("keys", [Value::Null]) => Ok(Value::Null),
-        ("keys", [value]) => context
-            .properties(value)
-            .map(|map| Value::list(map.into_iter().map(|(key, _)| Value::String(key)).collect())),
+        ("keys", [value]) => context.properties(value).map(|mut map| {
+            map.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::list(map.into_iter().map(|(key, _)| Value::String(key)).collect())
+        }),
         ("nodes", [path]) => path_of(path).map(|path| {
             path.map_or(Value::Null, |path| {
                 Value::list(path.nodes.iter().map(|id| Value::Node(*id)).collect())
@@ -126,15 +127,15 @@ pub fn element_id(value: &Value) -> String {
     }
 }
 
-pub fn point_component(point: &Point, key: &str) -> Value {
+pub fn point_component(point: &Point, key: &str) -> Result<Value> {
     let geographic = matches!(point.srid, WGS_84 | WGS_84_3D);
-    match key {
+    Ok(match key {
         "x" => point.x.into(),
         "y" => point.y.into(),
-        "z" => point.z.into(),
+        "z" if point.z.is_some() => point.z.into(),
         "longitude" if geographic => point.x.into(),
         "latitude" if geographic => point.y.into(),
-        "height" if geographic => point.z.into(),
+        "height" if geographic && point.z.is_some() => point.z.into(),
         "srid" => point.srid.into(),
         "crs" => match point.srid {
             WGS_84 => "wgs-84",
@@ -143,8 +144,8 @@ pub fn point_component(point: &Point, key: &str) -> Value {
             _ => "cartesian",
         }
         .into(),
-        _ => Value::Null,
-    }
+        _ => return Err(Error::Argument(format!("Field: {key} is not available on this point"))),
+    })
 }
 
 fn node(context: &Context, id: u64) -> Result<&crate::store::Node> {
@@ -195,7 +196,24 @@ fn point(map: &Map) -> Result<Value> {
             (false, true) => CARTESIAN_3D,
         },
     };
-    Ok(Value::Point(Point { srid, x: x?, y: y?, z }))
+    let (x, y) = (x?, y?);
+    let dimensions = match srid {
+        CARTESIAN | WGS_84 => 2,
+        CARTESIAN_3D | WGS_84_3D => 3,
+        _ => return Err(Error::Argument(format!("Unknown coordinate reference system: {srid}"))),
+    };
+    if dimensions != 2 + usize::from(z.is_some()) {
+        return Err(Error::Argument(
+            "the coordinates do not fit the coordinate reference system".into(),
+        ));
+    }
+    let is_on_earth = (-180.0..=180.0).contains(&x) && (-90.0..=90.0).contains(&y);
+    if matches!(srid, WGS_84 | WGS_84_3D) && !is_on_earth {
+        return Err(Error::Argument(
+            "Longitude must lie within -180 to 180 and latitude within -90 to 90".into(),
+        ));
+    }
+    Ok(Value::Point(Point { srid, x, y, z }))
 }
 
 /// Straight for cartesian points, along a great circle for geographic ones.
@@ -203,15 +221,22 @@ fn distance(a: &Point, b: &Point) -> Result<Value> {
     if a.srid != b.srid {
         return Ok(Value::Null);
     }
-    let dz = a.z.unwrap_or(0.0) - b.z.unwrap_or(0.0);
     if !matches!(a.srid, WGS_84 | WGS_84_3D) {
-        return Ok(((a.x - b.x).powi(2) + (a.y - b.y).powi(2) + dz.powi(2)).sqrt().into());
+        return Ok(((a.x - b.x).powi(2)
+            + (a.y - b.y).powi(2)
+            + (a.z.unwrap_or(0.0) - b.z.unwrap_or(0.0)).powi(2))
+        .sqrt()
+        .into());
+    }
+    if a.srid == WGS_84_3D {
+        return Err(Error::Unsupported(
+            "point.distance() of geographic points with a height".into(),
+        ));
     }
     let (lat_a, lat_b) = (a.y.to_radians(), b.y.to_radians());
     let (d_lat, d_lon) = (lat_b - lat_a, (b.x - a.x).to_radians());
     let h = (d_lat / 2.0).sin().powi(2) + lat_a.cos() * lat_b.cos() * (d_lon / 2.0).sin().powi(2);
-    let surface = 2.0 * EARTH_RADIUS_M * h.sqrt().asin();
-    Ok(surface.hypot(dz).into())
+    Ok((2.0 * EARTH_RADIUS_M * h.sqrt().asin()).into())
 }
 
 /// Strings of a list of names.

@@ -486,20 +486,6 @@ impl Parser<'_> {
     }
 }
 
-impl Clause {
-    fn is_update(&self) -> bool {
-        matches!(
-            self,
-            Self::Create(_)
-                | Self::Merge { .. }
-                | Self::Set(_)
-                | Self::Remove(_)
-                | Self::Delete { .. }
-                | Self::Foreach { .. }
-        )
-    }
-}
-
 const CLAUSES_MAX: usize = 500;
 /// With [`crate::STACK_BYTES`] of stack this leaves a wide margin in debug builds too.
 const DEPTH_MAX: usize = 200;

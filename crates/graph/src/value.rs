@@ -142,7 +142,8 @@ impl Value {
                 }
                 Some(a.len().cmp(&b.len()))
             }
-            (Self::Duration(_) | Self::Point(_), _) => None,
+            // These have no order, but each is as large as itself.
+            (Self::Duration(_) | Self::Point(_), _) => (self == other).then_some(Ordering::Equal),
             _ if self.rank() == other.rank() && !self.is_null() => Some(self.order(other)),
             _ => None,
         }
@@ -159,9 +160,11 @@ impl Value {
             }
             (Self::Date(a), Self::Date(b)) => a.cmp(b),
             (Self::LocalTime(a), Self::LocalTime(b)) => a.cmp(b),
-            (Self::Time(a), Self::Time(b)) => a.instant().cmp(&b.instant()),
+            (Self::Time(a), Self::Time(b)) => {
+                (a.instant(), a.offset_seconds).cmp(&(b.instant(), b.offset_seconds))
+            }
             (Self::LocalDateTime(a), Self::LocalDateTime(b)) => a.cmp(b),
-            (Self::DateTime(a), Self::DateTime(b)) => a.instant().cmp(&b.instant()),
+            (Self::DateTime(a), Self::DateTime(b)) => a.order_key().cmp(&b.order_key()),
             (Self::Duration(a), Self::Duration(b)) => a.average_nanos().cmp(&b.average_nanos()),
             (Self::Path(a), Self::Path(b)) => {
                 (&a.nodes, &a.relationships).cmp(&(&b.nodes, &b.relationships))
@@ -171,10 +174,7 @@ impl Value {
                 order_all(a.iter().zip(b.iter()).map(|(a, b)| a.order(b)))
                     .then(a.len().cmp(&b.len()))
             }
-            (Self::Map(a), Self::Map(b)) => order_all(
-                a.iter().zip(b.iter()).map(|(a, b)| a.0.cmp(&b.0).then_with(|| a.1.order(&b.1))),
-            )
-            .then(a.len().cmp(&b.len())),
+            (Self::Map(a), Self::Map(b)) => order_maps(a, b),
             _ if self.rank() == other.rank() => compare_numbers(self, other).unwrap_or_else(|| {
                 let is_nan = |value: &Self| value.as_float().is_some_and(f64::is_nan);
                 is_nan(self).cmp(&is_nan(other))
@@ -215,7 +215,8 @@ impl Value {
             Self::Integer(integer) => put_number_key(key, *integer as f64, Some(*integer)),
             Self::Float(float) => {
                 let integer = *float as i64;
-                put_number_key(key, *float, (integer as f64 == *float).then_some(integer));
+                let is_whole = compare_integer(integer, *float) == Some(Ordering::Equal);
+                put_number_key(key, *float, is_whole.then_some(integer));
             }
             Self::String(string) => put_slice_key(key, string.as_bytes()),
             Self::Bytes(bytes) => put_slice_key(key, bytes),
@@ -321,8 +322,36 @@ fn all_equal(pairs: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 fn compare_numbers(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
+        (Value::Integer(a), Value::Float(b)) => compare_integer(*a, *b),
+        (Value::Float(a), Value::Integer(b)) => compare_integer(*b, *a).map(Ordering::reverse),
         _ => a.as_float()?.partial_cmp(&b.as_float()?),
     }
+}
+
+/// Exact, also where the integer is no float.
+fn compare_integer(integer: i64, float: f64) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
+    }
+    // Larger floats than any integer saturate, and still compare rightly.
+    let whole = float.trunc() as i128;
+    let by_whole = i128::from(integer).cmp(&whole);
+    Some(by_whole.then_with(|| 0.0_f64.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal)))
+}
+
+/// By size, then by the sorted keys, then by the values of these.
+fn order_maps(a: &Map, b: &Map) -> Ordering {
+    let sorted = |map: &Map| {
+        let mut entries = map.clone();
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries
+    };
+    let (a, b) = (sorted(a), sorted(b));
+    let pairs = || a.iter().zip(&b);
+    let by_size = a.len().cmp(&b.len());
+    by_size
+        .then_with(|| order_all(pairs().map(|(a, b)| a.0.cmp(&b.0))))
+        .then_with(|| order_all(pairs().map(|(a, b)| a.1.order(&b.1))))
 }
 
 fn order_all(mut orders: impl Iterator<Item = Ordering>) -> Ordering {

@@ -21,15 +21,16 @@ pub fn project(context: &Context, projection: &Projection, input: Rows) -> Resul
     );
     let input =
         if projection.aggregates.is_empty() { input } else { group(context, &projection, input) };
-    let needs_source = !projection.order.is_empty();
-    let mut rows: Rows = if needs_source {
-        sorted(context, &projection, input, skip.unwrap_or(0), limit)
-    } else {
+    if projection.filter_sees_input && projection.filter.is_some() {
+        return Ok(filtered_with_input(context, projection, input));
+    }
+    let mut rows: Rows = if projection.order.is_empty() {
         let (context, items) = (context.clone(), projection.clone());
-        let rows: Rows = Box::new(input.map(move |row| outputs(&context, &items, &mut row?)));
-        rows
+        Box::new(input.map(move |row| outputs(&context, &items, &mut row?)))
+    } else {
+        sorted(context, &projection, input, skip.unwrap_or(0), limit)
     };
-    if projection.distinct && !needs_source {
+    if projection.distinct && projection.order.is_empty() {
         rows = distinct(context.clone(), rows);
     }
     if let Some(skip) = skip.filter(|skip| *skip > 0) {
@@ -49,8 +50,29 @@ pub fn project(context: &Context, projection: &Projection, input: Rows) -> Resul
     Ok(rows)
 }
 
+/// WHERE sees the incoming row with the results behind it.
+fn filtered_with_input(context: &Context, projection: Arc<Projection>, input: Rows) -> Rows {
+    let context = context.clone();
+    Box::new(input.filter_map(move |row| {
+        let filtered = row.and_then(|mut row| {
+            let output = outputs(&context, &projection, &mut row)?;
+            row.resize(projection.width, Value::Null);
+            row.extend(output[projection.kept..].iter().cloned());
+            let filter = projection.filter.as_ref().expect("the caller has looked");
+            Ok(context.is_true(filter, &mut row)?.then_some(output))
+        });
+        filtered.transpose()
+    }))
+}
+
+/// The row behind the projection: what stays of the query around it, and the results.
 fn outputs(context: &Context, projection: &Projection, row: &mut Row) -> Result<Row> {
-    projection.items.iter().map(|item| context.eval(&item.expression, row)).collect()
+    let mut output = context.outer.to_vec();
+    output.resize(projection.kept, Value::Null);
+    for item in &projection.items {
+        output.push(context.eval(&item.expression, row)?);
+    }
+    Ok(output)
 }
 
 /// An error among the skipped rows still counts.
@@ -89,7 +111,7 @@ fn sorted(
             }
             // Sort keys see the incoming variables and, before them, the outgoing ones.
             row.resize(projection.width + projection.aggregates.len(), Value::Null);
-            row.extend(output.iter().cloned());
+            row.extend(output[projection.kept..].iter().cloned());
             let keys: Result<Vec<_>> = projection
                 .order
                 .iter()
@@ -199,6 +221,7 @@ fn group(context: &Context, projection: &Arc<Projection>, input: Rows) -> Rows {
 #[derive(Debug, Default)]
 struct State {
     count: i64,
+    mean: f64,
     total: Option<Value>,
     best: Option<Value>,
     values: Vec<Value>,
@@ -225,7 +248,12 @@ impl State {
         self.count += 1;
         match aggregate.kind {
             AggregateKind::Count => {}
-            AggregateKind::Sum | AggregateKind::Average => {
+            AggregateKind::Average => {
+                let number =
+                    value.as_float().ok_or_else(|| mismatch("INTEGER or FLOAT", &value))?;
+                self.mean += (number - self.mean) / self.count as f64;
+            }
+            AggregateKind::Sum => {
                 if !matches!(value, Value::Integer(_) | Value::Float(_) | Value::Duration(_)) {
                     return Err(mismatch("INTEGER, FLOAT or DURATION", &value));
                 }
@@ -254,15 +282,7 @@ impl State {
         Ok(match aggregate.kind {
             AggregateKind::Count => Value::Integer(self.count),
             AggregateKind::Sum => self.total.unwrap_or(Value::Integer(0)),
-            AggregateKind::Average => match self.total {
-                None => Value::Null,
-                Some(total) => {
-                    let total = total
-                        .as_float()
-                        .ok_or_else(|| Error::Unsupported("avg() of durations".into()))?;
-                    (total / self.count as f64).into()
-                }
-            },
+            AggregateKind::Average => (self.count > 0).then_some(self.mean).into(),
             AggregateKind::Minimum | AggregateKind::Maximum => self.best.unwrap_or(Value::Null),
             AggregateKind::Collect => Value::list(self.values),
             AggregateKind::Deviation => deviation(&self.values, 1.0)?,
@@ -307,6 +327,9 @@ fn percentile(
         return Ok(values[index.saturating_sub(1).min(last)].clone());
     }
     let place = fraction * last as f64;
+    if place.fract() == 0.0 {
+        return Ok(values[place as usize].clone());
+    }
     let number = |index: usize| {
         values[index].as_float().ok_or_else(|| mismatch("INTEGER or FLOAT", &values[index]))
     };

@@ -58,9 +58,12 @@ pub(super) fn paths(
     row: &Row,
 ) -> Result<Vec<Vec<u64>>> {
     let relationship = &pattern.relationships[0];
-    let (fewest, most) = relationship.length.unwrap_or((1, Some(1)));
+    let (_, most) = relationship.length.unwrap_or((1, Some(1)));
     if start == end {
-        return Ok(if fewest == 0 { vec![Vec::new()] } else { Vec::new() });
+        return Err(Error::Argument(
+            "The shortest path algorithm does not work when the start and end nodes are the same."
+                .into(),
+        ));
     }
     let mut row = row.clone();
     // For each node reached, the relationships by which it was reached in the fewest hops.

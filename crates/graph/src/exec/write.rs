@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Rows, apply, beside, gather, matches, union};
 use crate::ast::{
-    Clause, LabelExpression, NodePattern, Pattern, Query, RelationshipPattern, RemoveItem, SetItem,
+    Clause, Expression, LabelExpression, NodePattern, Pattern, Query, RelationshipPattern,
+    RemoveItem, SetItem,
 };
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -35,6 +36,13 @@ pub struct Writer {
 
 impl Writer {
     pub fn query(&mut self, query: &Query, row: &Row) -> Result<Vec<Row>> {
+        let outer = std::mem::replace(&mut self.context.outer, Arc::new(row.clone()));
+        let rows = self.parts(query, row);
+        self.context.outer = outer;
+        rows
+    }
+
+    fn parts(&mut self, query: &Query, row: &Row) -> Result<Vec<Row>> {
         let mut parts: Vec<Rows> = Vec::new();
         for part in &query.parts {
             let mut rows = vec![row.clone()];
@@ -50,6 +58,7 @@ impl Writer {
     fn clause(&mut self, clause: &Clause, rows: Vec<Row>) -> Result<Vec<Row>> {
         match clause {
             Clause::Create(patterns) => self.each(rows, |writer, row| {
+                check_directed(patterns)?;
                 patterns.iter().try_for_each(|pattern| writer.create(pattern, row))
             }),
             Clause::Merge { pattern, on_create, on_match } => {
@@ -59,8 +68,7 @@ impl Writer {
                 }
                 Ok(merged)
             }
-            Clause::Set(items) => self
-                .each(rows, |writer, row| items.iter().try_for_each(|item| writer.set(item, row))),
+            Clause::Set(items) => self.each(rows, |writer, row| writer.set_all(items, row)),
             Clause::Remove(items) => self.each(rows, |writer, row| {
                 items.iter().try_for_each(|item| writer.remove(item, row))
             }),
@@ -171,7 +179,10 @@ impl Writer {
                 Error::Semantic("CREATE takes plain labels, joined by ':' or '&'".into())
             })?,
         };
-        let properties = self.storable(node.properties.as_ref(), row)?;
+        let properties = self.stored(node.properties.as_ref(), row)?;
+        let mut labels = labels;
+        labels.sort();
+        labels.dedup();
         self.counters.nodes_created += 1;
         self.counters.labels_added += labels.len() as i64;
         self.counters.properties_set += properties.len() as i64;
@@ -198,9 +209,10 @@ impl Writer {
                 "Variable length relationships cannot be used in CREATE".into(),
             ));
         }
-        let properties = self.storable(relationship.properties.as_ref(), row)?;
+        let properties = self.stored(relationship.properties.as_ref(), row)?;
         let (start, end) = match relationship.direction {
             Direction::Incoming => (right, left),
+            // MERGE may leave the direction open; CREATE may not, see `create`.
             Direction::Outgoing | Direction::Both => (left, right),
         };
         self.counters.relationships_created += 1;
@@ -212,7 +224,7 @@ impl Writer {
         Ok(id)
     }
 
-    fn storable(&self, properties: Option<&crate::ast::Expression>, row: &mut Row) -> Result<Map> {
+    fn stored(&self, properties: Option<&Expression>, row: &mut Row) -> Result<Map> {
         let Some(properties) = properties else { return Ok(Map::new()) };
         let properties = match self.context.eval(properties, row)? {
             Value::Map(map) => map,
@@ -220,9 +232,8 @@ impl Writer {
         };
         let mut stored = Map::new();
         for (key, value) in properties.iter().filter(|(_, value)| !value.is_null()) {
-            check_storable(value)?;
             self.context.control.charge(value.size())?;
-            stored.push((key.clone(), value.clone()));
+            stored.push((key.clone(), storable(value.clone())?));
         }
         Ok(stored)
     }
@@ -245,7 +256,7 @@ impl Writer {
         } else {
             on_match
         };
-        self.each(found, |writer, row| items.iter().try_for_each(|item| writer.set(item, row)))
+        self.each(found, |writer, row| writer.set_all(items, row))
     }
 
     /// A null would never match, so MERGE would create a node each time.
@@ -269,6 +280,31 @@ impl Writer {
         Ok(())
     }
 
+    /// Neighbouring properties of one variable are all computed before the first one is set.
+    fn set_all(&mut self, items: &[SetItem], row: &mut Row) -> Result<()> {
+        let target = |item: &SetItem| match item {
+            SetItem::Property { target: Expression::Variable(variable), .. } => Some(variable.slot),
+            _ => None,
+        };
+        for group in items.chunk_by(|a, b| target(a).is_some() && target(a) == target(b)) {
+            let [first @ SetItem::Property { .. }, _, ..] = group else {
+                group.iter().try_for_each(|item| self.set(item, row))?;
+                continue;
+            };
+            let mut changes = Vec::with_capacity(group.len());
+            for item in group {
+                let SetItem::Property { key, value, .. } = item else { continue };
+                changes.push((key, self.context.eval(value, row)?));
+            }
+            let slot = target(first).expect("a group of several has one target");
+            let Some(entity) = entity(get(row, slot))? else { continue };
+            changes
+                .into_iter()
+                .try_for_each(|(key, value)| self.set_property(entity, key, value))?;
+        }
+        Ok(())
+    }
+
     fn set(&mut self, item: &SetItem, row: &mut Row) -> Result<()> {
         match item {
             SetItem::Property { target, key, value } => {
@@ -279,7 +315,7 @@ impl Writer {
             SetItem::Properties { target, value, merge } => {
                 let Some(entity) = entity(get(row, target.slot))? else { return Ok(()) };
                 let new = match self.context.eval(value, row)? {
-                    Value::Null => Map::new(),
+                    Value::Null => return Err(mismatch("MAP, NODE or RELATIONSHIP", &Value::Null)),
                     value => self.context.properties(&value)?,
                 };
                 if !*merge {
@@ -309,8 +345,8 @@ impl Writer {
     }
 
     fn set_property(&mut self, entity: Entity, key: &Arc<str>, value: Value) -> Result<()> {
-        check_storable(&value)?;
         self.context.control.charge(value.size())?;
+        let value = storable(value)?;
         let is_absent = self.context.graph.property(entity, key)?.is_null();
         if value.is_null() && is_absent {
             return Ok(());
@@ -361,6 +397,14 @@ impl Writer {
     }
 }
 
+fn check_directed(patterns: &[Pattern]) -> Result<()> {
+    let mut relationships = patterns.iter().flat_map(|pattern| &pattern.relationships);
+    match relationships.any(|relationship| relationship.direction == Direction::Both) {
+        true => Err(Error::Semantic("Only directed relationships are supported in CREATE".into())),
+        false => Ok(()),
+    }
+}
+
 fn collect_targets(
     value: &Value,
     nodes: &mut Vec<u64>,
@@ -373,9 +417,6 @@ fn collect_targets(
         Value::Path(path) => {
             nodes.extend(&path.nodes);
             relationships.extend(&path.relationships);
-        }
-        Value::List(list) => {
-            return list.iter().try_for_each(|value| collect_targets(value, nodes, relationships));
         }
         other => return Err(mismatch("NODE, RELATIONSHIP or PATH", other)),
     }
@@ -391,12 +432,23 @@ fn entity(value: &Value) -> Result<Option<Entity>> {
     }
 }
 
-fn check_storable(value: &Value) -> Result<()> {
-    if value.is_storable() {
-        return Ok(());
+/// The value as it is stored: a list has elements of one type, integers among floats become floats.
+fn storable(value: Value) -> Result<Value> {
+    let refused = || {
+        Error::Type(format!(
+            "Property values can only be of primitive types or arrays thereof. Encountered: {}.",
+            value.type_name()
+        ))
+    };
+    if !value.is_storable() {
+        return Err(refused());
     }
-    Err(Error::Type(format!(
-        "Property values can only be of primitive types or arrays thereof. Encountered: {}.",
-        value.type_name()
-    )))
+    let Value::List(list) = &value else { return Ok(value) };
+    let first = list.first().map(Value::type_name);
+    if list.iter().all(|item| Some(item.type_name()) == first) {
+        return Ok(value);
+    }
+    let floats: Option<Vec<Value>> =
+        list.iter().map(|item| item.as_float().map(Value::Float)).collect();
+    floats.map(Value::list).ok_or_else(|| Error::Type("Neo4j only supports a subset of Cypher types for storage as singleton or array properties. A list must have elements of one type.".into()))
 }

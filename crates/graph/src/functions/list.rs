@@ -11,6 +11,7 @@ pub(super) fn call(context: &Context, name: &str, arguments: &[Value]) -> Option
             Ok(values.iter().find(|value| !value.is_null()).cloned().unwrap_or(Value::Null))
         }
         ("nullif", [a, b]) => Ok(if a.equals(b) == Some(true) { Value::Null } else { a.clone() }),
+        ("valuetype", [Value::List(_)]) => Err(Error::Unsupported("valueType() of a list".into())),
         ("valuetype", [value]) => {
             let suffix = if value.is_null() { "" } else { " NOT NULL" };
             Ok(format!("{}{suffix}", value.type_name()).into())

@@ -14,14 +14,16 @@ pub fn arithmetic(operator: Binary, left: Value, right: Value) -> Result<Value> 
         (Binary::Add, Value::List(a), b) => Ok(Value::list([&a[..], &[b]].concat())),
         (Binary::Add, a, Value::List(b)) => Ok(Value::list([&[a], &b[..]].concat())),
         (Binary::Add, Value::String(a), b) => {
-            Ok(format!("{a}{}", super::text::to_text(&b)?).into())
+            Ok(format!("{a}{}", super::text::appended(&b)?).into())
         }
         (Binary::Add, a, Value::String(b)) => {
-            Ok(format!("{}{b}", super::text::to_text(&a)?).into())
+            Ok(format!("{}{b}", super::text::appended(&a)?).into())
         }
         (Binary::Add, value, Value::Duration(duration))
-        | (Binary::Add, Value::Duration(duration), value) => temporal::add(&value, duration, 1),
-        (Binary::Subtract, value, Value::Duration(duration)) => temporal::add(&value, duration, -1),
+        | (Binary::Add, Value::Duration(duration), value) => temporal::add(&value, duration),
+        (Binary::Subtract, value, Value::Duration(duration)) => {
+            temporal::add(&value, duration.negated()?)
+        }
         (Binary::Power, a, b) => Ok(float(&a)?.powf(float(&b)?).into()),
         (operator, Value::Integer(a), Value::Integer(b)) => integers(operator, a, b),
         (operator, a, b) => Ok(floats(operator, float(&a)?, float(&b)?).into()),
@@ -83,14 +85,14 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
                 0
             })
         }),
-        // Ties go up, towards positive infinity.
-        ("round", [value]) => float(value).map(|float| (float + 0.5).floor().into()),
-        ("round", [value, Value::Integer(digits)]) => float(value).map(|float| {
-            let scale = 10_f64.powi((*digits).clamp(0, 300) as i32);
-            let scaled = float * scale;
-            let rounded =
-                if scaled >= 0.0 { (scaled + 0.5).floor() } else { (scaled - 0.5).ceil() };
-            if scaled.is_finite() { (rounded / scale).into() } else { float.into() }
+        ("round", [value]) | ("round", [value, Value::Integer(0)]) => {
+            float(value).map(|float| round(float).into())
+        }
+        ("round", [value, Value::Integer(digits)]) => float(value).and_then(|float| {
+            let digits = usize::try_from(*digits).map_err(|_| {
+                Error::Argument("Precision argument to 'round()' cannot be negative".into())
+            })?;
+            Ok(round_decimal(float, digits).into())
         }),
         ("isnan", [value]) => float(value).map(|float| float.is_nan().into()),
         ("atan2", [a, b]) => float(a).and_then(|a| Ok(a.atan2(float(b)?).into())),
@@ -132,17 +134,59 @@ fn of_one_float(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
     }
 }
 
+/// To the nearest whole number; ties go up.
+fn round(float: f64) -> f64 {
+    let floor = float.floor();
+    if float - floor >= 0.5 { floor + 1.0 } else { floor }
+}
+
+/// To so many decimals of the shortest decimal form; ties go away from zero.
+fn round_decimal(float: f64, digits: usize) -> f64 {
+    let text = format!("{}", float.abs());
+    let Some((whole, fraction)) =
+        text.split_once('.').filter(|(_, fraction)| fraction.len() > digits)
+    else {
+        return float;
+    };
+    let rounds_up = fraction.as_bytes()[digits] >= b'5';
+    let mut decimals: Vec<u8> = whole.bytes().chain(fraction.bytes().take(digits)).collect();
+    let mut carry = rounds_up;
+    for digit in decimals.iter_mut().rev() {
+        if !carry {
+            break;
+        }
+        carry = *digit == b'9';
+        *digit = if carry { b'0' } else { *digit + 1 };
+    }
+    if carry {
+        decimals.insert(0, b'1');
+    }
+    decimals.insert(decimals.len() - digits, b'.');
+    let rounded = String::from_utf8(decimals).ok().and_then(|text| text.parse::<f64>().ok());
+    rounded.map_or(float, |rounded| rounded.copysign(float))
+}
+
+/// A number as Java reads it, without the names of infinity and not-a-number.
+fn parse_float(text: &str) -> Option<f64> {
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    if is_number { text.parse().ok() } else { None }
+}
+
 fn to_integer(value: &Value) -> Result<Value> {
     match value {
         Value::Integer(_) => Ok(value.clone()),
         Value::Float(float) => Ok(Value::Integer(*float as i64)),
         Value::Boolean(boolean) => Ok(Value::Integer(i64::from(*boolean))),
-        Value::String(text) => {
-            let text = text.trim();
-            let parsed =
-                text.parse().ok().or_else(|| text.parse::<f64>().ok().map(|float| float as i64));
-            Ok(parsed.map_or(Value::Null, Value::Integer))
-        }
+        Value::String(text) => match (text.parse(), parse_float(text)) {
+            (Ok(integer), _) => Ok(Value::Integer(integer)),
+            (Err(_), None) => Ok(Value::Null),
+            (Err(_), Some(float)) if float.abs() < 9_223_372_036_854_775_808.0 => {
+                Ok(Value::Integer(float as i64))
+            }
+            (Err(_), Some(_)) => Err(Error::Type(format!("integer, {text}, is too large"))),
+        },
         other => Err(mismatch("STRING, INTEGER, FLOAT or BOOLEAN", other)),
     }
 }
@@ -151,7 +195,7 @@ fn to_float(value: &Value) -> Result<Value> {
     match value {
         Value::Integer(integer) => Ok((*integer as f64).into()),
         Value::Float(_) => Ok(value.clone()),
-        Value::String(text) => Ok(text.trim().parse::<f64>().ok().into()),
+        Value::String(text) => Ok(parse_float(text).into()),
         other => Err(mismatch("STRING, INTEGER or FLOAT", other)),
     }
 }

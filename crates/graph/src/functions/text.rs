@@ -24,9 +24,9 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
         ("tostringornull", [value]) => Ok(to_text(value).ok().into()),
         ("toupper" | "upper", [_]) => text(&|s| s.to_uppercase()),
         ("tolower" | "lower", [_]) => text(&|s| s.to_lowercase()),
-        ("trim" | "btrim", [_]) => text(&|s| s.trim().into()),
-        ("ltrim", [_]) => text(&|s| s.trim_start().into()),
-        ("rtrim", [_]) => text(&|s| s.trim_end().into()),
+        ("trim" | "btrim", [_]) => text(&|s| s.trim_matches(is_blank).into()),
+        ("ltrim", [_]) => text(&|s| s.trim_start_matches(is_blank).into()),
+        ("rtrim", [_]) => text(&|s| s.trim_end_matches(is_blank).into()),
         ("left", [_, Value::Integer(n)]) => {
             length(*n).and_then(|n| text(&|s| s.chars().take(n).collect()))
         }
@@ -41,14 +41,17 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
         ("replace", [_, Value::String(from), Value::String(to)]) => {
             text(&|s| s.replace(&**from, to))
         }
+        ("split", [Value::String(string), Value::String(separator)]) if separator.is_empty() => {
+            Ok(Value::list(string.chars().map(|c| c.to_string().into()).collect()))
+        }
         ("split", [Value::String(string), Value::String(separator)]) => {
             Ok(super::strings(string.split(&**separator)))
         }
         ("char_length" | "character_length", [Value::String(string)]) => {
             Ok(Value::Integer(string.chars().count() as i64))
         }
-        (_, [other, ..]) => Err(mismatch("STRING", other)),
-        _ => Err(Error::Argument(format!("Insufficient parameters for function '{name}'"))),
+        (_, [other, ..]) if !matches!(other, Value::String(_)) => Err(mismatch("STRING", other)),
+        _ => Err(Error::Argument(format!("function '{name}' does not take these arguments"))),
     })
 }
 
@@ -58,7 +61,7 @@ fn length(n: i64) -> Result<usize> {
 }
 
 /// What `toString` gives, and `+` puts behind a string.
-pub(super) fn to_text(value: &Value) -> Result<String> {
+fn to_text(value: &Value) -> Result<String> {
     if let Some(text) = temporal::format(value) {
         return text;
     }
@@ -71,6 +74,19 @@ pub(super) fn to_text(value: &Value) -> Result<String> {
             return Err(mismatch("BOOLEAN, STRING, INTEGER, FLOAT or a temporal value", other));
         }
     })
+}
+
+/// What `+` puts beside a string.
+pub(super) fn appended(value: &Value) -> Result<String> {
+    match value {
+        Value::String(_) | Value::Integer(_) | Value::Float(_) => to_text(value),
+        other => Err(mismatch("STRING, INTEGER or FLOAT", other)),
+    }
+}
+
+/// White space as Java has it: spaces that don't break a line are none.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() && !matches!(c, '\u{A0}' | '\u{2007}' | '\u{202F}')
 }
 
 /// As Java prints a double: never without a fraction or an exponent.
@@ -93,9 +109,34 @@ pub fn matches_regex(context: &Context, text: &Value, pattern: &Value) -> Result
         return Ok(Value::Null);
     };
     context.control.fits(pattern.len())?;
-    let regex = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_BYTES_MAX).build();
+    let regex = RegexBuilder::new(&format!("^(?:{})$", with_ascii_classes(pattern)))
+        .size_limit(REGEX_BYTES_MAX)
+        .build();
     let regex = regex.map_err(|_| Error::Argument("Invalid regular expression".into()))?;
     Ok(regex.is_match(text).into())
+}
+
+/// `\w`, `\d` and `\s` are of ASCII in Java, unless a flag says otherwise.
+fn with_ascii_classes(pattern: &str) -> String {
+    let mut rewritten = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(c) = characters.next() {
+        if c != '\\' {
+            rewritten.push(c);
+            continue;
+        }
+        match characters.next() {
+            Some('w') => rewritten.push_str("[A-Za-z0-9_]"),
+            Some('W') => rewritten.push_str("[^A-Za-z0-9_]"),
+            Some('d') => rewritten.push_str("[0-9]"),
+            Some('D') => rewritten.push_str("[^0-9]"),
+            Some('s') => rewritten.push_str("[ \\t\\n\\x0B\\f\\r]"),
+            Some('S') => rewritten.push_str("[^ \\t\\n\\x0B\\f\\r]"),
+            Some(other) => rewritten.extend(['\\', other]),
+            None => rewritten.push(c),
+        }
+    }
+    rewritten
 }
 
 /// A compiled pattern may take this much; the engine runs in linear time.

@@ -296,41 +296,61 @@ impl Parser<'_> {
         })
     }
 
+    /// What a list is becomes clear before its first comma: looking ahead instead of trying keeps
+    /// nested lists from being read again and again.
     fn list(&mut self) -> Result<Expression> {
-        let start = self.at;
+        let (has_bar, has_comma, has_where) = self.look_into_brackets();
         self.at += 1;
-        if matches!(self.token(), Token::Word(_) | Token::Quoted(_))
-            && matches!(self.token_at(1), Token::Word(word) if word.eq_ignore_ascii_case("IN"))
-        {
-            if let Some(comprehension) = self.list_comprehension()? {
-                return Ok(comprehension);
-            }
-            self.at = start + 1;
+        let is_name = matches!(self.token(), Token::Word(_) | Token::Quoted(_));
+        let then_in =
+            matches!(self.token_at(1), Token::Word(word) if word.eq_ignore_ascii_case("IN"));
+        if is_name && then_in && (has_bar || has_where || !has_comma) {
+            return self.list_comprehension();
         }
-        if self.is_symbol("(") || *self.token_at(1) == Token::Symbol("=") {
-            if let Some(comprehension) = self.pattern_comprehension()? {
-                return Ok(comprehension);
-            }
-            self.at = start + 1;
+        let is_path = is_name
+            && *self.token_at(1) == Token::Symbol("=")
+            && *self.token_at(2) == Token::Symbol("(");
+        if has_bar && (is_path || self.is_symbol("(")) {
+            return self.pattern_comprehension();
         }
         self.list_until("]").map(Expression::List)
     }
 
+    /// Whether `|`, a comma or WHERE stands directly inside the brackets that begin here; `|` and
+    /// WHERE count only before a comma.
+    fn look_into_brackets(&self) -> (bool, bool, bool) {
+        let (mut open, mut ahead) = (0_usize, 0);
+        let (mut has_bar, mut has_where) = (false, false);
+        loop {
+            match self.token_at(ahead) {
+                Token::Symbol("(" | "[" | "{") => open += 1,
+                Token::Symbol(")" | "]" | "}") if open <= 1 => return (has_bar, false, has_where),
+                Token::Symbol(")" | "]" | "}") => open -= 1,
+                Token::Symbol("|") if open == 1 => has_bar = true,
+                Token::Symbol(",") if open == 1 => return (has_bar, true, has_where),
+                Token::Word(word) if open == 1 && word.eq_ignore_ascii_case("WHERE") => {
+                    has_where = true
+                }
+                Token::End => return (has_bar, false, has_where),
+                _ => {}
+            }
+            ahead += 1;
+        }
+    }
+
     /// `[x IN list WHERE … | …]`; `[x IN list]` alone is a comprehension as well, but
     /// `[x IN list, y]` is a list of truth values.
-    fn list_comprehension(&mut self) -> Result<Option<Expression>> {
+    fn list_comprehension(&mut self) -> Result<Expression> {
         let variable = self.variable()?;
         self.expect_keyword("IN")?;
         let list = Box::new(self.expression()?);
         let filter = self.filter()?.map(Box::new);
         let map = if self.symbol("|") { Some(Box::new(self.expression()?)) } else { None };
-        if !self.symbol("]") {
-            return Ok(None);
-        }
-        Ok(Some(Expression::ListComprehension { variable, list, filter, map }))
+        self.expect("]")?;
+        Ok(Expression::ListComprehension { variable, list, filter, map })
     }
 
-    fn pattern_comprehension(&mut self) -> Result<Option<Expression>> {
+    fn pattern_comprehension(&mut self) -> Result<Expression> {
         let path = if *self.token_at(1) == Token::Symbol("=") {
             let path = self.variable()?;
             self.at += 1;
@@ -338,15 +358,13 @@ impl Parser<'_> {
         } else {
             None
         };
-        let Some(mut pattern) = self.pattern_if_here()? else { return Ok(None) };
+        let mut pattern = self.pattern_part()?;
         pattern.path = path;
         let filter = self.filter()?.map(Box::new);
-        if !self.symbol("|") {
-            return Ok(None);
-        }
+        self.expect("|")?;
         let map = Box::new(self.expression()?);
         self.expect("]")?;
-        Ok(Some(Expression::PatternComprehension { pattern: Box::new(pattern), filter, map }))
+        Ok(Expression::PatternComprehension { pattern: Box::new(pattern), filter, map })
     }
 
     pub(super) fn map(&mut self) -> Result<Vec<(Arc<str>, Expression)>> {
@@ -360,7 +378,15 @@ impl Parser<'_> {
             Ok((key, parser.expression()?))
         })?;
         self.expect("}")?;
-        Ok(entries)
+        // Of a key that is written twice the last value counts.
+        let mut unique: Vec<(Arc<str>, Expression)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match unique.iter_mut().find(|(known, _)| *known == key) {
+                Some(entry) => entry.1 = value,
+                None => unique.push((key, value)),
+            }
+        }
+        Ok(unique)
     }
 
     fn case(&mut self) -> Result<Expression> {
@@ -418,11 +444,10 @@ impl Parser<'_> {
 
     fn subquery(&mut self, kind: SubqueryKind) -> Result<Expression> {
         self.at += 2;
-        let query = if self.is_symbol("(") || *self.token_at(1) == Token::Symbol("=") {
-            self.bare_pattern_query()?
-        } else {
-            self.query()?
-        };
+        let is_path = matches!(self.token(), Token::Word(_) | Token::Quoted(_))
+            && *self.token_at(1) == Token::Symbol("=");
+        let query =
+            if self.is_symbol("(") || is_path { self.bare_pattern_query()? } else { self.query()? };
         self.expect("}")?;
         if query.writes() {
             return Err(self.semantic("A subquery expression may not write"));

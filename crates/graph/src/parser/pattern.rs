@@ -63,8 +63,8 @@ impl Parser<'_> {
         Ok(Pattern { path: None, shortest: None, nodes, relationships, bound_below: 0 })
     }
 
-    /// A pattern with at least one relationship, where an expression could stand as well. `None`:
-    /// it isn't one, and the place must be set back.
+    /// A pattern with at least one relationship, where an expression could stand as well; `None` if
+    /// it isn't one.
     pub(super) fn pattern_if_here(&mut self) -> Result<Option<Pattern>> {
         if !self.looks_like_a_pattern() {
             return Ok(None);
