@@ -51,7 +51,7 @@ impl Findings {
         let NamedServer { target, user, password, database } = server;
         let began = Instant::now();
         let mut connection = Connection::dial(target, timeout).await.with_context(|| {
-            format!("cannot reach {target}; is the server running, and is the port its Bolt port?")
+            format!("cannot reach {target}; is the server running, is this its Bolt port, and does it want TLS (bolt+s)?")
         })?;
         let connect = began.elapsed();
         let began = Instant::now();

@@ -2,7 +2,9 @@
 //! name. What Cypher has and this engine lacks is refused by name.
 
 mod expression;
+mod list;
 mod pattern;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::ast::{
     SortKey, Variable,
 };
 use crate::error::{Error, Result};
-use crate::lexer::{Spanned, Token, error_at, tokenize};
+use crate::lexer::{Spanned, Token, tokenize};
 
 /// A query with what stands before it.
 #[derive(Clone, Debug)]
@@ -377,119 +379,9 @@ impl Parser<'_> {
         };
         self.yields(procedure.into(), Some(Vec::new()))
     }
-
-    // What every rule is made of.
-
-    fn token(&self) -> &Token {
-        self.token_at(0)
-    }
-
-    /// The token `ahead` places further on; the last one, `End`, goes on for ever.
-    fn token_at(&self, ahead: usize) -> &Token {
-        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].token
-    }
-
-    fn is_keyword(&self, keyword: &str) -> bool {
-        matches!(self.token(), Token::Word(word) if word.eq_ignore_ascii_case(keyword))
-    }
-
-    fn keyword(&mut self, keyword: &str) -> bool {
-        let found = self.is_keyword(keyword);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn symbol(&mut self, symbol: &str) -> bool {
-        let found = matches!(self.token(), Token::Symbol(s) if *s == symbol);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn is_symbol(&self, symbol: &str) -> bool {
-        matches!(self.token(), Token::Symbol(s) if *s == symbol)
-    }
-
-    fn expect(&mut self, symbol: &str) -> Result<()> {
-        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected(&format!("'{symbol}'"))) }
-    }
-
-    fn expect_keyword(&mut self, keyword: &str) -> Result<()> {
-        if self.keyword(keyword) { Ok(()) } else { Err(self.unexpected(keyword)) }
-    }
-
-    /// An identifier; keywords are allowed.
-    fn name(&mut self) -> Result<Arc<str>> {
-        let (Token::Word(name) | Token::Quoted(name)) = self.token().clone() else {
-            return Err(self.unexpected("an identifier"));
-        };
-        self.at += 1;
-        Ok(name)
-    }
-
-    fn variable(&mut self) -> Result<Variable> {
-        self.name().map(Variable::new)
-    }
-
-    fn dotted_name(&mut self) -> Result<Arc<str>> {
-        let mut name = self.name()?.to_string();
-        while self.symbol(".") {
-            name.push('.');
-            name.push_str(&self.name()?);
-        }
-        Ok(name.into())
-    }
-
-    fn separated<T>(&mut self, mut rule: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        let mut items = vec![rule(self)?];
-        while self.symbol(",") {
-            items.push(rule(self)?);
-        }
-        Ok(items)
-    }
-
-    /// Expressions up to a closing bracket, which is taken.
-    fn list_until(&mut self, close: &str) -> Result<Vec<Expression>> {
-        if self.symbol(close) {
-            return Ok(Vec::new());
-        }
-        let items = self.separated(Self::expression)?;
-        self.expect(close)?;
-        Ok(items)
-    }
-
-    fn unexpected(&self, expected: &str) -> Error {
-        let spanned = &self.tokens[self.at.min(self.tokens.len() - 1)];
-        let found = match &self.query[spanned.start..spanned.end] {
-            "" => "the end of the query".to_owned(),
-            text => format!("'{text}'"),
-        };
-        error_at(self.query, spanned.start, format!("Invalid input {found}: expected {expected}"))
-    }
-
-    fn semantic(&self, message: &str) -> Error {
-        error_at(self.query, self.tokens[self.at.saturating_sub(1)].start, message)
-    }
-
-    /// Bounds how deep rules call one another, and so the stack.
-    fn enter(&mut self) -> Result<()> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Error::Unsupported(format!(
-                "expressions nested more than {DEPTH_MAX} deep"
-            )));
-        }
-        Ok(())
-    }
-
-    fn leave(&mut self) {
-        self.depth -= 1;
-    }
 }
 
 const CLAUSES_MAX: usize = 500;
-/// With [`crate::STACK_BYTES`] of stack this leaves a wide margin in debug builds too.
-const DEPTH_MAX: usize = 200;
-
 #[cfg(test)]
 mod tests {
     use super::*;

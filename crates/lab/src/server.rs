@@ -74,7 +74,7 @@ impl Server {
     ) -> Result<Self> {
         let auth = Auth::basic(user, password.expose());
         let mut connection = Connection::dial(target, TIMEOUT).await.with_context(|| {
-            format!("cannot reach {target}; is the server running, and is the port its Bolt port?")
+            format!("cannot reach {target}; is the server running, is this its Bolt port, and does it want TLS (bolt+s)?")
         })?;
         connection.login(SAMPLER, &auth).await.map_err(|error| refused(error, user))?;
         let (agent, bolt) =

@@ -1,6 +1,8 @@
 //! MATCH: backtracking over candidates, one step for each node and relationship of the patterns.
 //! Which variables are bound when a step runs is known beforehand, so that nothing is undone.
 
+mod plan;
+
 use std::sync::Arc;
 
 use crate::ast::{Expression, NodePattern, Pattern, RelationshipPattern};
@@ -11,6 +13,7 @@ use crate::exec::Rows;
 use crate::exec::shortest;
 use crate::store::{Direction, Entity};
 use crate::value::{Path, Value, map_get};
+use plan::{Step, StepKind, plan, scan_label};
 
 /// Every way in which the patterns fit the graph, from `row`.
 pub fn matches(context: &Context, patterns: &[Pattern], row: Row) -> Result<Rows> {
@@ -32,23 +35,6 @@ pub(super) fn matches_of(context: &Context, patterns: Arc<[Pattern]>, row: Row) 
         frames: Vec::new(),
         state: State::New,
     }))
-}
-
-/// One decision of the search.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    pattern: usize,
-    kind: StepKind,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum StepKind {
-    /// Find candidates for a node; `bound`: its variable has a value by now.
-    Scan { node: usize, bound: bool },
-    /// Follow a relationship from one node of the pattern to the next one, or the one before.
-    Expand { hop: usize, forwards: bool, target_bound: bool },
-    /// Join two known nodes by shortest paths.
-    Shortest,
 }
 
 /// A node that fits, and the relationships that lead to it.
@@ -352,75 +338,6 @@ impl Direction {
             Self::Incoming => Self::Outgoing,
             Self::Both => Self::Both,
         }
-    }
-}
-
-/// The order of steps: every pattern begins at a node that is known already, else at the one with
-/// the rarest label, and grows from there to both sides.
-fn plan(context: &Context, patterns: &[Pattern]) -> Result<Vec<Step>> {
-    let mut steps = Vec::new();
-    for (index, pattern) in patterns.iter().enumerate() {
-        let is_bound = |bound: &[usize], node: &NodePattern| {
-            node.variable
-                .as_ref()
-                .is_some_and(|v| v.slot < pattern.bound_below || bound.contains(&v.slot))
-        };
-        let known = |steps: &[Step]| -> Vec<usize> {
-            steps.iter().filter_map(|step| step_slot(patterns, *step)).collect()
-        };
-        let step = |kind| Step { pattern: index, kind };
-        if pattern.shortest.is_some() {
-            shortest::check_shape(pattern)?;
-            for node in 0..2 {
-                let bound = is_bound(&known(&steps), &pattern.nodes[node]);
-                steps.push(step(StepKind::Scan { node, bound }));
-            }
-            steps.push(step(StepKind::Shortest));
-            continue;
-        }
-        let cost = |node: &NodePattern, bound: &[usize]| {
-            if is_bound(bound, node) {
-                return 0;
-            }
-            1 + scan_label(node)
-                .map_or(context.graph.node_count(), |label| context.graph.labelled(label))
-        };
-        let before = known(&steps);
-        let start = (0..pattern.nodes.len())
-            .min_by_key(|node| cost(&pattern.nodes[*node], &before))
-            .expect("a pattern has a node");
-        let bound = is_bound(&before, &pattern.nodes[start]);
-        steps.push(step(StepKind::Scan { node: start, bound }));
-        let forwards = (start..pattern.relationships.len()).map(|hop| (hop, true));
-        let backwards = (0..start).rev().map(|hop| (hop, false));
-        for (hop, forwards) in forwards.chain(backwards) {
-            let target = &pattern.nodes[if forwards { hop + 1 } else { hop }];
-            let target_bound = is_bound(&known(&steps), target);
-            steps.push(step(StepKind::Expand { hop, forwards, target_bound }));
-        }
-    }
-    Ok(steps)
-}
-
-/// The slot of the node that a step finds.
-fn step_slot(patterns: &[Pattern], step: Step) -> Option<usize> {
-    let place = match step.kind {
-        StepKind::Scan { node, .. } => node,
-        StepKind::Expand { hop, forwards, .. } => hop + usize::from(forwards),
-        StepKind::Shortest => return None,
-    };
-    patterns[step.pattern].nodes[place].variable.as_ref().map(|variable| variable.slot)
-}
-
-fn scan_label(node: &NodePattern) -> Option<&str> {
-    use crate::ast::LabelExpression;
-    match node.labels.as_ref()? {
-        LabelExpression::Name(name) => Some(name),
-        LabelExpression::And(all) => all.iter().find_map(|label| match label {
-            LabelExpression::Name(name) => Some(&**name),
-            _ => None,
-        }),
-        _ => None,
     }
 }
 
