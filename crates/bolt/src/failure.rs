@@ -96,6 +96,7 @@ pub mod code {
     pub const DATABASE_NOT_FOUND: &str = "Neo.ClientError.Database.DatabaseNotFound";
     pub const DATABASE_UNAVAILABLE: &str = "Neo.TransientError.General.DatabaseUnavailable";
     pub const ENTITY_NOT_FOUND: &str = "Neo.ClientError.Statement.EntityNotFound";
+    pub const FORBIDDEN: &str = "Neo.ClientError.Security.Forbidden";
     pub const INVALID_BOOKMARK: &str = "Neo.ClientError.Transaction.InvalidBookmark";
     pub const LOCK_TIMEOUT: &str = "Neo.TransientError.Transaction.LockAcquisitionTimeout";
     pub const MEMORY_LIMIT: &str = "Neo.TransientError.General.MemoryPoolOutOfMemoryError";
@@ -151,7 +152,7 @@ fn gql_status(code: &str) -> (&'static str, &'static str) {
             ("25N14", "error: invalid transaction state - transaction termination client error")
         }
         code::TYPE => ("22G03", "error: data exception - invalid value type"),
-        code::UNAUTHORIZED => {
+        code::FORBIDDEN | code::UNAUTHORIZED => {
             ("42NFF", "error: syntax error or access rule violation - permission/access denied")
         }
         _ => ("50N42", "error: general processing exception - unexpected error"),

@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Processor time that checking a password takes
     #[arg(long, default_value_t = 0)]
     auth_cost_ms: u64,
+    /// Let nobody list the server's connections, as some managed servers do
+    #[arg(long)]
+    deny_listing: bool,
     /// Added to every round trip
     #[arg(long, default_value_t = 0)]
     rtt_ms: u64,
@@ -63,6 +66,7 @@ impl Arguments {
                 .unwrap_or(crate::open_files_max().saturating_sub(SPARE_FILES).max(1)),
             max_threads: self.max_threads,
             auth_cost: Duration::from_millis(self.auth_cost_ms),
+            denies_listing: self.deny_listing,
             rtt: Duration::from_millis(self.rtt_ms),
             transaction_memory_max: self.transaction_memory_mb.saturating_mul(1 << 20),
             ..Settings::default()

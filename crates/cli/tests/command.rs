@@ -137,6 +137,27 @@ fn the_lab_counts_a_server_from_outside_and_leaves_its_own_connections_out() {
 }
 
 #[test]
+fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
+    let sandbox = Sandbox::start(&["--deny-listing"]);
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400"];
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&arguments[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sockets on this machine"));
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["target"]["counted_by"], "sockets");
+    // Each connection lives through several samples.
+    for (pattern, opened) in [(0, 6), (1, 3)] {
+        let connections = &results["patterns"][pattern]["connections"];
+        assert_eq!(connections["opened"], opened, "{connections}");
+        assert_eq!(connections["closed"], opened, "{connections}");
+    }
+}
+
+#[test]
 fn stress_is_half_the_tasks_with_twice_the_calls() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &[&SMALL[..], &["--pattern", "stress", "--out", "x"]].concat());

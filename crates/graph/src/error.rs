@@ -34,6 +34,9 @@ pub enum Error {
     StillConnected(u64),
     #[error("Writing in read access mode not allowed. Attempted write to {0}")]
     ReadOnly(String),
+    /// Whoever provides a procedure does not let this user call it.
+    #[error("Executing procedure is not allowed for this user: {0}")]
+    Forbidden(String),
     #[error("the query was cancelled")]
     Cancelled,
     #[error("the transaction has passed its time-out")]

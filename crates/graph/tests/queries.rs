@@ -139,6 +139,10 @@ fn counters_tell_what_changed() {
         let counters = cursor.counters;
         assert_eq!((counters.nodes_created, counters.relationships_created), (3, 1));
         assert_eq!((counters.properties_set, counters.labels_added), (2, 2));
+        let several = run(&database, "MATCH (n:A) SET n.p = null, n.q = 1").unwrap().0;
+        assert_eq!(several.counters.properties_set, 2);
+        let single = run(&database, "MATCH (n:A) SET n.p = null").unwrap().0;
+        assert_eq!(single.counters.properties_set, 0);
         let (cursor, _) = run(&database, "MATCH (n) DETACH DELETE n").unwrap();
         assert_eq!((cursor.counters.nodes_deleted, cursor.counters.relationships_deleted), (3, 1));
     });

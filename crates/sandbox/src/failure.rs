@@ -16,6 +16,7 @@ pub(crate) fn of(error: &Error) -> Failure {
         Error::Deleted { .. } => code::ENTITY_NOT_FOUND,
         Error::StillConnected(_) => code::CONSTRAINT,
         Error::ReadOnly(_) => code::ACCESS_MODE,
+        Error::Forbidden(_) => code::FORBIDDEN,
         Error::Cancelled => code::TERMINATED,
         Error::TimedOut => code::TIMED_OUT,
         Error::MemoryLimit { .. } => code::MEMORY_LIMIT,

@@ -14,6 +14,7 @@ pub(crate) struct Catalog {
     pub max_bolt: Version,
     pub max_threads: usize,
     pub users: Vec<String>,
+    pub denies_listing: bool,
 }
 
 impl Signatures for Catalog {
@@ -39,6 +40,9 @@ impl Procedures for Catalog {
                     Value::list(vec![version.into()]),
                     "community".into(),
                 ]]
+            }
+            ("dbms.listconnections", []) if self.denies_listing => {
+                return Err(Error::Forbidden("dbms.listConnections".into()));
             }
             ("dbms.listconnections", []) => self.books.cards().iter().map(connection_row).collect(),
             ("dbms.killconnection", [id]) => vec![self.kill(id)],

@@ -115,6 +115,7 @@ impl Shared {
             max_bolt: settings.max_bolt,
             max_threads: settings.max_threads,
             users: users.names(),
+            denies_listing: settings.denies_listing,
         };
         Self {
             address,

@@ -19,6 +19,8 @@ pub struct Settings {
     pub max_threads: usize,
     /// Processor time that checking a password takes.
     pub auth_cost: Duration,
+    /// Let nobody list the server's connections, as some managed servers do.
+    pub denies_listing: bool,
     /// Added to every round trip.
     pub rtt: Duration,
     /// Memory that the queries of one transaction may keep, in bytes.
@@ -40,6 +42,7 @@ impl Default for Settings {
             // Neo4j's default.
             max_threads: 400,
             auth_cost: Duration::ZERO,
+            denies_listing: false,
             rtt: Duration::ZERO,
             transaction_memory_max: 256 << 20,
             lock_wait: Duration::from_secs(30),

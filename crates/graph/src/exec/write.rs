@@ -298,9 +298,10 @@ impl Writer {
             }
             let slot = target(first).expect("a group of several has one target");
             let Some(entity) = entity(get(row, slot))? else { continue };
-            changes
-                .into_iter()
-                .try_for_each(|(key, value)| self.set_property(entity, key, value))?;
+            for (key, value) in changes {
+                self.count_absent(entity, key, &value)?;
+                self.set_property(entity, key, value)?;
+            }
         }
         Ok(())
     }
@@ -325,8 +326,13 @@ impl Writer {
                         self.set_property(entity, key, Value::Null)?;
                     }
                 }
-                new.iter()
-                    .try_for_each(|(key, value)| self.set_property(entity, key, value.clone()))
+                for (key, value) in &new {
+                    if *merge {
+                        self.count_absent(entity, key, value)?;
+                    }
+                    self.set_property(entity, key, value.clone())?;
+                }
+                Ok(())
             }
             SetItem::Labels { target, labels } => match get(row, target.slot) {
                 Value::Null => Ok(()),
@@ -342,6 +348,13 @@ impl Writer {
                 other => Err(mismatch("NODE", other)),
             },
         }
+    }
+
+    /// Neo4j counts a property that is not there and is set to null, but only where several are set.
+    fn count_absent(&mut self, entity: Entity, key: &Arc<str>, value: &Value) -> Result<()> {
+        let is_absent = value.is_null() && self.context.graph.property(entity, key)?.is_null();
+        self.counters.properties_set += i64::from(is_absent);
+        Ok(())
     }
 
     fn set_property(&mut self, entity: Entity, key: &Arc<str>, value: Value) -> Result<()> {

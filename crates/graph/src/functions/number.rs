@@ -174,6 +174,14 @@ fn parse_float(text: &str) -> Option<f64> {
     if is_number { text.parse().ok() } else { None }
 }
 
+/// With the names of infinity and not-a-number, and a letter for the type behind it.
+fn parse_java_float(text: &str) -> Option<f64> {
+    match text.trim_start_matches(['+', '-']) {
+        "Infinity" | "NaN" => text.replace("Infinity", "inf").parse().ok(),
+        _ => parse_float(text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text)),
+    }
+}
+
 fn to_integer(value: &Value) -> Result<Value> {
     match value {
         Value::Integer(_) => Ok(value.clone()),
@@ -195,7 +203,7 @@ fn to_float(value: &Value) -> Result<Value> {
     match value {
         Value::Integer(integer) => Ok((*integer as f64).into()),
         Value::Float(_) => Ok(value.clone()),
-        Value::String(text) => Ok(parse_float(text).into()),
+        Value::String(text) => Ok(parse_java_float(text.trim()).into()),
         other => Err(mismatch("STRING, INTEGER or FLOAT", other)),
     }
 }

@@ -86,25 +86,28 @@ impl Listing {
     async fn sample_once(&mut self, at_ms: u64) -> Result<Sample> {
         let listed = self.list().await.context("cannot list the server's connections")?;
         let busy = self.busy().await.context("cannot list the server's transactions")?;
-        let (mut ours, mut in_use, mut others) = (0, 0, 0);
+        let (mut ours, mut in_use, mut others, mut unnamed) = (0, 0, 0, 0);
         for row in &listed {
             if self.own.contains(&row.id) {
                 continue;
             }
-            // A connection that has not said HELLO yet has no user agent; it may be a task's.
             self.newest = self.newest.max(row.id);
             if row.user_agent == self.user_agent {
                 ours += 1;
                 in_use += u64::from(busy.contains(&row.id));
                 self.others.remove(&row.id);
-            } else if !row.user_agent.is_empty() {
+            } else if row.user_agent.is_empty() {
+                // It has not said HELLO yet: it counts when it has.
+                unnamed += u64::from(row.id > self.before);
+            } else {
                 others += 1;
                 if row.id > self.before {
                     self.others.insert(row.id);
                 }
             }
         }
-        self.opened = self.opened.max(ours).max(self.opened_until(self.newest + 1));
+        let named = self.opened_until(self.newest + 1).saturating_sub(unnamed);
+        self.opened = self.opened.max(ours).max(named);
         Ok(Sample {
             at_ms,
             opened: self.opened,

@@ -34,8 +34,8 @@ pub(super) fn opened_closed(results: &Results) -> Chart {
         ]
     });
     Chart {
-        title: "Connections opened and closed, counted from each pattern's start".into(),
-        unit: "connections at the server, over seconds".into(),
+        title: "Connections opened and closed".into(),
+        unit: "connections since the pattern's start, over seconds".into(),
         series: series.collect(),
         bands: bands(results),
     }
