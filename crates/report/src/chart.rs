@@ -80,7 +80,7 @@ impl Chart {
         for (colour, hex) in Colour::ALL {
             let _ = write!(
                 style,
-                ".{0}{{--c:{hex};stroke:{hex}}}.{0}.fill{{fill:{hex};stroke:none}}",
+                ".{0}{{stroke:{hex}}}.{0}.fill{{fill:{hex};stroke:none}}",
                 colour.class()
             );
         }

@@ -40,7 +40,19 @@ const SCALE: f32 = 2.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Chart;
+    use crate::{Chart, Colour, Series};
+
+    #[test]
+    fn lines_have_their_colour() {
+        let points = vec![(0.0, 1.0), (1.0, 5.0), (2.0, 2.0)];
+        let line = Series { name: "line".into(), colour: Colour::Blue, dashed: false, points };
+        let chart = Chart { series: vec![line], ..Chart::default() };
+        let picture = Pixmap::decode_png(&png(&chart.svg()).unwrap()).unwrap();
+        let is_blue = |pixel: &&resvg::tiny_skia::PremultipliedColorU8| {
+            (pixel.red(), pixel.green(), pixel.blue()) == (0x2B, 0x7B, 0xBA)
+        };
+        assert!(picture.pixels().iter().filter(is_blue).count() > 500, "the line is not there");
+    }
 
     #[test]
     fn a_chart_becomes_a_png_with_text_in_it() {
