@@ -48,7 +48,7 @@ pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) 
     let login_deadline = Instant::now() + LOGIN_TIMEOUT;
     let kill = entry.kill.clone();
     let agreed = tokio::select! {
-        agreed = login::handshake(&mut connection, &shared) => agreed,
+        agreed = Box::pin(login::handshake(&mut connection, &shared)) => agreed,
         () = kill.notified() => Err(End::Killed),
         () = sleep_until(login_deadline) => Err(End::Refused),
     };
@@ -129,7 +129,7 @@ impl Session {
             Ok(never) => match never {},
         };
         // Whatever is left may be large; the books close the connection behind it.
-        self.end_work().await;
+        Box::pin(self.end_work()).await;
         end
     }
 
@@ -137,7 +137,9 @@ impl Session {
         loop {
             self.receive()?;
             match self.inbox.pop() {
-                Some(message) => self.take(message).await?,
+                // In a box for as long as it takes: a task keeps room for all that it may await,
+                // and most connections are idle most of the time.
+                Some(message) => Box::pin(self.take(message)).await?,
                 None => self.wait().await?,
             }
             if self.connection.output.len() > FLUSH_BYTES {
