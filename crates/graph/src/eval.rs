@@ -42,14 +42,11 @@ impl Context {
             Expression::HasLabels(inner, labels) => match self.eval(inner, row)? {
                 Value::Null => Ok(Value::Null),
                 Value::Node(id) => {
-                    let node = self.graph.node(id).ok_or_else(|| Entity::Node(id).deleted())?;
+                    let node = self.graph.existing_node(id)?;
                     Ok(labels.matches(&node.labels).into())
                 }
                 Value::Relationship(id) => {
-                    let r = self
-                        .graph
-                        .relationship(id)
-                        .ok_or_else(|| Entity::Relationship(id).deleted())?;
+                    let r = self.graph.existing_relationship(id)?;
                     Ok(labels.matches(std::slice::from_ref(&r.kind)).into())
                 }
                 other => Err(mismatch("a node or a relationship", &other)),
@@ -134,7 +131,7 @@ impl Context {
             Expression::PatternExists(pattern) => self.pattern_exists(pattern, row),
             Expression::ShortestPath(pattern) => exec::shortest_path(self, pattern, row),
             Expression::Subquery { kind, query } => {
-                let rows = exec::subquery(self, query, row)?;
+                let rows = exec::read(self, query, row.clone())?;
                 subquery_value(self, *kind, rows)
             }
         }

@@ -23,17 +23,12 @@ pub use write::{Counters, Writer};
 
 pub type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
 
-/// Runs a query that does not write.
+/// Runs a query that does not write, from the row that it stands in.
 pub fn read(context: &Context, query: &Query, row: Row) -> Result<Rows> {
     let context = &Context { outer: Arc::new(row.clone()), ..context.clone() };
     let parts: Result<Vec<_>> =
         query.parts.iter().map(|part| clauses(context, &part.clauses, one(row.clone()))).collect();
     Ok(union(context, parts?, query.keeps_duplicates))
-}
-
-/// A subquery expression, from the row that it stands in.
-pub fn subquery(context: &Context, query: &Query, row: &Row) -> Result<Rows> {
-    read(context, query, row.clone())
 }
 
 pub(crate) fn union(context: &Context, mut parts: Vec<Rows>, keeps_duplicates: bool) -> Rows {

@@ -11,7 +11,6 @@ use rand::RngExt;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::eval::{mismatch, path_of};
-use crate::store::Entity;
 use crate::temporal;
 use crate::value::{Map, Point, Value, map_get};
 
@@ -44,17 +43,17 @@ fn of_graph(context: &Context, name: &str, arguments: &[Value]) -> Option<Result
         ("elementid", [value @ (Value::Node(_) | Value::Relationship(_))]) => {
             Ok(element_id(value).into())
         }
-        ("labels", [Value::Node(id)]) => node(context, *id).map(|node| {
+        ("labels", [Value::Node(id)]) => context.graph.existing_node(*id).map(|node| {
             Value::list(node.labels.iter().map(|label| Value::String(label.clone())).collect())
         }),
         ("type", [Value::Relationship(id)]) => {
-            relationship(context, *id).map(|r| r.kind.clone().into())
+            context.graph.existing_relationship(*id).map(|r| r.kind.clone().into())
         }
         ("startnode", [Value::Relationship(id)]) => {
-            relationship(context, *id).map(|r| Value::Node(r.start))
+            context.graph.existing_relationship(*id).map(|r| Value::Node(r.start))
         }
         ("endnode", [Value::Relationship(id)]) => {
-            relationship(context, *id).map(|r| Value::Node(r.end))
+            context.graph.existing_relationship(*id).map(|r| Value::Node(r.end))
         }
         ("properties", [value]) => context.properties(value).map(Value::map),
         ("keys", [Value::Null]) => Ok(Value::Null),
@@ -146,14 +145,6 @@ pub fn point_component(point: &Point, key: &str) -> Result<Value> {
         .into(),
         _ => return Err(Error::Argument(format!("Field: {key} is not available on this point"))),
     })
-}
-
-fn node(context: &Context, id: u64) -> Result<&crate::store::Node> {
-    context.graph.node(id).ok_or_else(|| Entity::Node(id).deleted())
-}
-
-fn relationship(context: &Context, id: u64) -> Result<&crate::store::Relationship> {
-    context.graph.relationship(id).ok_or_else(|| Entity::Relationship(id).deleted())
 }
 
 fn random_uuid() -> String {

@@ -57,6 +57,18 @@ impl Graph {
         self.relationships.get(&id).map(Arc::as_ref)
     }
 
+    /// # Errors
+    /// [`Error::Deleted`] if the node is gone.
+    pub fn existing_node(&self, id: u64) -> Result<&Node> {
+        self.node(id).ok_or_else(|| Entity::Node(id).deleted())
+    }
+
+    /// # Errors
+    /// [`Error::Deleted`] if the relationship is gone.
+    pub fn existing_relationship(&self, id: u64) -> Result<&Relationship> {
+        self.relationship(id).ok_or_else(|| Entity::Relationship(id).deleted())
+    }
+
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
@@ -141,7 +153,7 @@ impl Graph {
     ) -> Result<u64> {
         let id = self.next_relationship;
         for node in [start, end] {
-            self.node(node).ok_or_else(|| Entity::Node(node).deleted())?;
+            self.existing_node(node)?;
         }
         self.next_relationship += 1;
         self.node_mut(start)?.outgoing.push(id);
@@ -217,7 +229,7 @@ impl Graph {
 }
 
 impl Entity {
-    pub(crate) fn deleted(self) -> Error {
+    fn deleted(self) -> Error {
         match self {
             Self::Node(id) => Error::Deleted { kind: "node", id },
             Self::Relationship(id) => Error::Deleted { kind: "relationship", id },

@@ -73,7 +73,7 @@ fn put_map(output: &mut BytesMut, map: &Map, graph: &Graph, dialect: Dialect) ->
 }
 
 fn put_node(output: &mut BytesMut, id: u64, graph: &Graph, dialect: Dialect) -> Result<()> {
-    let node = graph.node(id).ok_or(Error::Deleted { kind: "node", id })?;
+    let node = graph.existing_node(id)?;
     let has_element_id = dialect.version.has_element_ids();
     put_structure_header(output, b'N', if has_element_id { 4 } else { 3 });
     (id as i64).put(output);
@@ -87,7 +87,7 @@ fn put_node(output: &mut BytesMut, id: u64, graph: &Graph, dialect: Dialect) -> 
 }
 
 fn put_relationship(output: &mut BytesMut, id: u64, graph: &Graph, dialect: Dialect) -> Result<()> {
-    let relationship = graph.relationship(id).ok_or(Error::Deleted { kind: "relationship", id })?;
+    let relationship = graph.existing_relationship(id)?;
     let has_element_id = dialect.version.has_element_ids();
     put_structure_header(output, b'R', if has_element_id { 8 } else { 5 });
     for number in [id, relationship.start, relationship.end] {
@@ -112,7 +112,7 @@ fn put_unbound_relationship(
     graph: &Graph,
     dialect: Dialect,
 ) -> Result<()> {
-    let relationship = graph.relationship(id).ok_or(Error::Deleted { kind: "relationship", id })?;
+    let relationship = graph.existing_relationship(id)?;
     let has_element_id = dialect.version.has_element_ids();
     put_structure_header(output, b'r', if has_element_id { 4 } else { 3 });
     (id as i64).put(output);

@@ -280,7 +280,7 @@ impl Expansion<'_> {
             if self.path.contains(&id) || self.matcher.is_used(id) || !self.fits(id)? {
                 continue;
             }
-            let found = graph.relationship(id).ok_or_else(|| Entity::Relationship(id).deleted())?;
+            let found = graph.existing_relationship(id)?;
             let other = if found.start == node { found.end } else { found.start };
             self.path.push(id);
             if depth + 1 >= self.fewest {
@@ -303,8 +303,7 @@ impl Expansion<'_> {
 
     fn fits(&mut self, id: u64) -> Result<bool> {
         let context = &self.matcher.context;
-        let found =
-            context.graph.relationship(id).ok_or_else(|| Entity::Relationship(id).deleted())?;
+        let found = context.graph.existing_relationship(id)?;
         let has_type = self
             .relationship
             .types
@@ -372,7 +371,7 @@ pub(super) fn node_fits(
     id: u64,
     row: &mut Row,
 ) -> Result<bool> {
-    let found = context.graph.node(id).ok_or_else(|| Entity::Node(id).deleted())?;
+    let found = context.graph.existing_node(id)?;
     if !node.labels.as_ref().is_none_or(|labels| labels.matches(&found.labels)) {
         return Ok(false);
     }
@@ -403,8 +402,7 @@ pub(super) fn walk(context: &Context, start: u64, relationships: Vec<u64>) -> Re
     let mut nodes = vec![start];
     let mut at = start;
     for id in &relationships {
-        let r =
-            context.graph.relationship(*id).ok_or_else(|| Entity::Relationship(*id).deleted())?;
+        let r = context.graph.existing_relationship(*id)?;
         at = if r.start == at { r.end } else { r.start };
         nodes.push(at);
     }

@@ -76,10 +76,7 @@ pub(super) fn paths(
         for node in border {
             for id in context.graph.relationships_of(node, relationship.direction) {
                 context.control.check()?;
-                let found = context
-                    .graph
-                    .relationship(id)
-                    .ok_or_else(|| Entity::Relationship(id).deleted())?;
+                let found = context.graph.existing_relationship(id)?;
                 let other = if found.start == node { found.end } else { found.start };
                 let has_type = relationship
                     .types
