@@ -14,7 +14,13 @@ const flags = [
   "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
   `--user-data-dir=${profile}`,
 ];
-const browser = spawn(process.env.CHROMIUM ?? "chromium", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+// The browser's helpers share its standard error and write into the profile: only when the last of
+// them has closed it ("close", not "exit") may the profile be removed.
+const browser = spawn(process.env.CHROMIUM ?? "chromium", flags, {
+  stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+  detached: true,
+});
+browser.stderr.resume();
 const closed = new Promise((done) => browser.on("close", done));
 
 // Commands and events are JSON, each ended by a zero byte.
@@ -86,7 +92,7 @@ try {
   assert.deepEqual(problems, []);
   console.log("the report loads without errors, in light and dark, from 360 to 1200 pixels");
 } finally {
-  browser.kill();
+  process.kill(-browser.pid, "SIGKILL");
   await closed;
-  rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+  rmSync(profile, { recursive: true, force: true });
 }
