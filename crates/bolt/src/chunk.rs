@@ -1,6 +1,8 @@
 //! Chunked framing: a message is a sequence of chunks (a big-endian `u16` length and that many
 //! bytes) ended by a chunk of length 0. It reassembles and writes messages and never looks inside.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -100,6 +102,28 @@ pub fn put_message(output: &mut BytesMut, fill: impl FnOnce(&mut BytesMut)) {
         output.put_slice(chunk);
     }
     output.put_u16(0);
+}
+
+/// The payload of one whole message as it stood on the wire: without a copy if it came in one chunk.
+pub fn payload(wire: &[u8]) -> Cow<'_, [u8]> {
+    let mut chunks = chunks(wire);
+    let first = chunks.next().unwrap_or_default();
+    match chunks.next() {
+        None => Cow::Borrowed(first),
+        Some(second) => {
+            Cow::Owned([first, second].into_iter().chain(chunks).flatten().copied().collect())
+        }
+    }
+}
+
+/// The payloads of chunks up to the end of the message, or of the bytes.
+fn chunks(mut wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = chunk_length(wire).filter(|length| *length > 0)?;
+        let chunk = wire.get(HEADER..HEADER + length)?;
+        wire = &wire[HEADER + length..];
+        Some(chunk)
+    })
 }
 
 /// A NOOP keeps a connection alive between messages (Bolt 4.1 and later).

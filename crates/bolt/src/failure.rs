@@ -92,7 +92,9 @@ pub mod code {
     pub const ARGUMENT: &str = "Neo.ClientError.Statement.ArgumentError";
     pub const ARITHMETIC: &str = "Neo.ClientError.Statement.ArithmeticError";
     pub const AUTHENTICATION_RATE_LIMIT: &str = "Neo.ClientError.Security.AuthenticationRateLimit";
+    pub const AUTHORIZATION_EXPIRED: &str = "Neo.ClientError.Security.AuthorizationExpired";
     pub const CONSTRAINT: &str = "Neo.ClientError.Schema.ConstraintValidationFailed";
+    pub const CREDENTIALS_EXPIRED: &str = "Neo.ClientError.Security.CredentialsExpired";
     pub const DATABASE_NOT_FOUND: &str = "Neo.ClientError.Database.DatabaseNotFound";
     pub const DATABASE_UNAVAILABLE: &str = "Neo.TransientError.General.DatabaseUnavailable";
     pub const ENTITY_NOT_FOUND: &str = "Neo.ClientError.Statement.EntityNotFound";
@@ -106,10 +108,13 @@ pub mod code {
     pub const PROCEDURE_NOT_FOUND: &str = "Neo.ClientError.Procedure.ProcedureNotFound";
     pub const REQUEST_INVALID: &str = "Neo.ClientError.Request.Invalid";
     pub const REQUEST_INVALID_FORMAT: &str = "Neo.ClientError.Request.InvalidFormat";
+    pub const RESOURCE_EXHAUSTION: &str = "Neo.TransientError.Request.ResourceExhaustion";
     pub const SYNTAX: &str = "Neo.ClientError.Statement.SyntaxError";
     pub const TERMINATED: &str = "Neo.TransientError.Transaction.Terminated";
     pub const TIMED_OUT: &str =
         "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration";
+    pub const TOKEN_EXPIRED: &str = "Neo.ClientError.Security.TokenExpired";
+    pub const TRANSACTION_TIMED_OUT: &str = "Neo.ClientError.Transaction.TransactionTimedOut";
     pub const TYPE: &str = "Neo.ClientError.Statement.TypeError";
     pub const UNAUTHORIZED: &str = "Neo.ClientError.Security.Unauthorized";
     pub const UNKNOWN: &str = "Neo.DatabaseError.General.UnknownError";
@@ -140,7 +145,7 @@ fn gql_status(code: &str) -> (&'static str, &'static str) {
         code::MEMORY_LIMIT => {
             ("51N66", "error: system configuration or operation exception - insufficient memory")
         }
-        code::NO_THREADS => (
+        code::NO_THREADS | code::RESOURCE_EXHAUSTION => (
             "51N59",
             "error: system configuration or operation exception - internal resource exhaustion",
         ),
@@ -148,7 +153,7 @@ fn gql_status(code: &str) -> (&'static str, &'static str) {
             ("42N51", "error: syntax error or access rule violation - invalid parameter")
         }
         code::SYNTAX => ("42001", "error: syntax error or access rule violation - invalid syntax"),
-        code::TERMINATED | code::TIMED_OUT => {
+        code::TERMINATED | code::TIMED_OUT | code::TRANSACTION_TIMED_OUT => {
             ("25N14", "error: invalid transaction state - transaction termination client error")
         }
         code::TYPE => ("22G03", "error: data exception - invalid value type"),

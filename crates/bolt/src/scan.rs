@@ -1,7 +1,7 @@
 //! The forwarding path: finds where messages end and what they are, and hands on the bytes as they
 //! came, chunk headers included. It never decodes a value and never copies a RECORD.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::chunk::{ChunkError, END, HEADER};
 use crate::message::tag;
@@ -12,10 +12,10 @@ pub enum Scanned {
     /// A stretch of the record stream, to be forwarded unseen. It may begin or end inside a
     /// RECORD, so that records of any size pass without being buffered; `ended` counts those
     /// whose last byte is here.
-    Records { ended: usize, wire: Bytes },
-    /// Any other message, whole, as it stood on the wire. A message of a single byte, which no
-    /// Bolt message is, has tag 0.
-    Message { tag: u8, wire: Bytes },
+    Records { ended: usize, wire: BytesMut },
+    /// Any other message, whole, as it stood on the wire. What does not begin as a Bolt message
+    /// does has tag 0.
+    Message { tag: u8, wire: BytesMut },
 }
 
 /// Splits a stream of chunks into RECORD stretches and other messages. NOOPs are dropped.
@@ -52,12 +52,12 @@ impl Scanner {
         }
         let (length, ended) = self.record_stretch(input);
         if length > 0 {
-            let wire = input.split_to(length).freeze();
+            let wire = input.split_to(length);
             return Ok(Some(Scanned::Records { ended, wire }));
         }
         let Some(length) = message_length(input, self.limit)? else { return Ok(None) };
         let tag = tag_of(&input[..length]);
-        Ok(Some(Scanned::Message { tag, wire: input.split_to(length).freeze() }))
+        Ok(Some(Scanned::Message { tag, wire: input.split_to(length) }))
     }
 
     /// How many leading bytes belong to RECORDs, and how many RECORDs end there.
@@ -112,20 +112,24 @@ fn is_record(input: &[u8]) -> bool {
     first_chunk_holds_tag && input.get(TAG) == Some(&tag::RECORD)
 }
 
-/// The second byte of the payload, in the second chunk if the first holds one byte only.
-fn tag_of(message: &[u8]) -> u8 {
-    let tag = if message[..HEADER] == [0, 1] { HEADER + 1 + HEADER } else { TAG };
-    message.get(tag).copied().unwrap_or(0)
+/// The second byte of the payload, in the second chunk if the first holds one byte only. 0 if the
+/// payload does not begin as every Bolt message does, with the marker of a short structure.
+pub(crate) fn tag_of(message: &[u8]) -> u8 {
+    let tag = if message.starts_with(&[0, 1]) { HEADER + 1 + HEADER } else { TAG };
+    match message.get(HEADER) {
+        Some(0xB0..=0xBF) => message.get(tag).copied().unwrap_or(0),
+        _ => 0,
+    }
 }
 
-fn drop_noops(input: &mut BytesMut) {
+pub(crate) fn drop_noops(input: &mut BytesMut) {
     while input.starts_with(&END) {
         let _noop = input.split_to(HEADER);
     }
 }
 
 /// The bytes on the wire of the message at the start of `input`, once it is whole.
-fn message_length(input: &[u8], limit: usize) -> Result<Option<usize>, ChunkError> {
+pub(crate) fn message_length(input: &[u8], limit: usize) -> Result<Option<usize>, ChunkError> {
     let mut at = 0;
     loop {
         let Some(header) = input.get(at..).and_then(|rest| rest.first_chunk::<HEADER>()) else {
