@@ -22,7 +22,8 @@ pub enum Piece {
 #[derive(Debug)]
 pub struct Requests {
     limit: usize,
-    streams_run: bool,
+    /// A RUN longer than this is passed on in pieces.
+    run_limit: Option<usize>,
     /// Inside a RUN that is passed on in pieces: the bytes of the current chunk to come; 0: a
     /// header comes next.
     chunk_left: Option<usize>,
@@ -31,13 +32,13 @@ pub struct Requests {
 impl Requests {
     /// For somebody who has not logged in: no request may be longer than `limit` bytes.
     pub fn unauthenticated(limit: usize) -> Self {
-        Self { limit, streams_run: false, chunk_left: None }
+        Self { limit, run_limit: None, chunk_left: None }
     }
 
-    /// RUN may have any length, and is passed on in pieces from `limit` bytes; nothing else may be
-    /// longer.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, streams_run: true, chunk_left: None }
+    /// RUN may have any length, and is passed on in pieces from `run_limit` bytes; nothing else may
+    /// be longer than `limit`.
+    pub fn new(run_limit: usize, limit: usize) -> Self {
+        Self { limit, run_limit: Some(run_limit), chunk_left: None }
     }
 
     /// Returns the next request or piece of one, or `None` until `input` holds more bytes.
@@ -50,26 +51,25 @@ impl Requests {
             return Ok(self.more(input));
         }
         drop_noops(input);
-        match message_length(input, self.limit) {
+        let run_limit = self.run_limit.filter(|_| tag_of(input) == tag::RUN);
+        match message_length(input, run_limit.unwrap_or(self.limit)) {
             Ok(Some(length)) => {
                 let tag = tag_of(&input[..length]);
                 Ok(Some(Piece::Message { tag, wire: input.split_to(length) }))
             }
             Ok(None) => Ok(None),
-            Err(_) if self.streams_run && tag_of(input) == tag::RUN => {
-                self.chunk_left = Some(0);
-                let (length, ended) = self.stretch(input);
-                let wire = input.split_to(length);
-                Ok(Some(if ended {
-                    Piece::Message { tag: tag::RUN, wire }
-                } else {
-                    Piece::Begun { wire }
-                }))
-            }
+            Err(_) if run_limit.is_some() => Ok(Some(self.begin(input))),
             // The header of a first chunk may come before its tag does.
-            Err(_) if self.streams_run && input.len() < TAG_KNOWN => Ok(None),
+            Err(_) if self.run_limit.is_some() && input.len() < TAG_KNOWN => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn begin(&mut self, input: &mut BytesMut) -> Piece {
+        self.chunk_left = Some(0);
+        let (length, ended) = self.stretch(input);
+        let wire = input.split_to(length);
+        if ended { Piece::Message { tag: tag::RUN, wire } } else { Piece::Begun { wire } }
     }
 
     fn more(&mut self, input: &mut BytesMut) -> Option<Piece> {
@@ -145,7 +145,7 @@ mod tests {
             [message(&[0xB0, tag::RESET]), message(&long), message(&[0xB1, tag::PULL, 0xA0])]
                 .concat();
         for split in 0..=wire.len() {
-            let (seen, bytes) = read(&mut Requests::new(50), &[&wire[..split], &wire[split..]]);
+            let (seen, bytes) = read(&mut Requests::new(50, 50), &[&wire[..split], &wire[split..]]);
             assert_eq!(seen, ["0F", "10", "3F"], "split at {split}");
             assert_eq!(bytes, wire, "split at {split}");
         }
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_long_run_is_passed_on_before_it_is_whole() {
-        let mut requests = Requests::new(50);
+        let mut requests = Requests::new(50, 50);
         let mut input = BytesMut::from(&[0, 200, 0xB3, tag::RUN, 0x80, 0xA0][..]);
         let piece = requests.next(&mut input).unwrap();
         assert!(matches!(piece, Some(Piece::Begun { ref wire }) if wire.len() == 6));
@@ -165,8 +165,8 @@ mod tests {
         let long_begin = message(&[&[0xB1, tag::BEGIN][..], &[0; 70]].concat());
         let refused = Err(ChunkError::TooLarge { size: 74, limit: 50 });
         let next = |mut requests: Requests, wire: &[u8]| requests.next(&mut BytesMut::from(wire));
-        assert_eq!(next(Requests::new(50), &long_begin), refused);
-        assert_eq!(next(Requests::new(50), &long_begin[..6]), refused);
+        assert_eq!(next(Requests::new(50, 50), &long_begin), refused);
+        assert_eq!(next(Requests::new(50, 50), &long_begin[..6]), refused);
         let long_run = message(&[&[0xB3, tag::RUN][..], &[0; 70]].concat());
         assert_eq!(next(Requests::unauthenticated(50), &long_run[..2]), refused);
     }
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_no_short_structure_has_no_tag() {
         let wire = message(&[0xDC, 0x11, tag::RUN]);
-        let (seen, _) = read(&mut Requests::new(50), &[&wire]);
+        let (seen, _) = read(&mut Requests::new(50, 50), &[&wire]);
         assert_eq!(seen, ["00"]);
     }
 }

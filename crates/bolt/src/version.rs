@@ -135,6 +135,31 @@ pub fn narrow(ranges: &[VersionRange], limit: Version) -> Vec<VersionRange> {
     narrowed
 }
 
+/// The versions that are in both lists, newest last.
+pub fn common(ours: &[VersionRange], theirs: &[VersionRange]) -> Vec<VersionRange> {
+    let both = |version: &Version| theirs.iter().any(|range| range.contains(*version));
+    let mut found: Vec<VersionRange> = Vec::new();
+    for range in ours {
+        let oldest = range.newest.minor.saturating_sub(range.below);
+        let versions =
+            (oldest..=range.newest.minor).map(|minor| Version::new(range.newest.major, minor));
+        let mut run: Option<VersionRange> = None;
+        for version in versions.filter(both) {
+            run = Some(match run {
+                Some(before) if before.newest.minor + 1 == version.minor => {
+                    VersionRange { newest: version, below: before.below + 1 }
+                }
+                before => {
+                    found.extend(before);
+                    VersionRange { newest: version, below: 0 }
+                }
+            });
+        }
+        found.extend(run);
+    }
+    found
+}
+
 /// What a server does about a client's opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
@@ -415,6 +440,16 @@ mod tests {
         let opening = read_opening(&mut bytes(&[&opening(&only)]), &NEO4J_RANGES);
         assert_eq!(opening, Ok(Some(Opening::NothingInCommon)));
         assert_eq!(narrow(&NEO4J_RANGES, Version::new(5, 5)), NEO4J_RANGES[..2]);
+    }
+
+    #[test]
+    fn what_two_lists_have_in_common_is_a_list_of_ranges() {
+        let theirs = [VersionRange::new(5, 8, 8), VersionRange::new(7, 0, 0)];
+        let found = common(&NEO4J_RANGES, &theirs);
+        assert_eq!(found, [VersionRange::new(5, 4, 4), VersionRange::new(5, 8, 2)]);
+        let gap = [VersionRange::new(5, 1, 1), VersionRange::new(5, 4, 1)];
+        assert_eq!(common(&NEO4J_RANGES, &gap), gap);
+        assert!(common(&NEO4J_RANGES, &[]).is_empty());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 mod check;
 mod lab;
+mod logging;
 mod sandbox;
+mod serve;
 mod server_options;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ enum Command {
     Check(check::Arguments),
     Lab(Box<lab::Arguments>),
     Sandbox(sandbox::Arguments),
+    Serve(serve::Arguments),
     /// Run one task of the lab; started by the lab itself
     #[command(hide = true)]
     Task,
@@ -30,9 +33,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging();
+    if !matches!(arguments.command, Some(Command::Serve(_))) {
+        logging::start_quiet();
+    }
     let outcome = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
+        Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(*arguments),
         Some(Command::Task) => ::lab::task::main(),
@@ -45,13 +51,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// `RUST_LOG` says what is logged, to stderr; without it, warnings.
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// How many files this process may have open, after raising the limit as far as it goes.

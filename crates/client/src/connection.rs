@@ -2,21 +2,17 @@
 //! connection's time-out.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::message::{Auth, Hello, Stream, TransactionExtra};
 use bolt::version::{self, Answer, HandshakeError, NEO4J_RANGES, Proposal, VersionRange};
 use bolt::{Dechunker, Dictionary, Failure, Request, Response, Value, Version};
 use bytes::BytesMut;
-use rustls::pki_types::ServerName;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::target::{Encryption, Target};
-use crate::tls;
+use crate::socket::{Dialer, Socket};
+use crate::target::Target;
 
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -68,11 +64,8 @@ impl Table {
     }
 }
 
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
-
 pub struct Connection {
-    socket: Box<dyn Socket>,
+    socket: Socket,
     input: BytesMut,
     output: BytesMut,
     dechunker: Dechunker,
@@ -94,21 +87,7 @@ impl Connection {
     }
 
     async fn dial_without_limit(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
-        let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-        let addresses: Vec<_> = addresses.map_err(ClientError::Resolve)?.collect();
-        let stream = TcpStream::connect(&addresses[..]).await.map_err(ClientError::Connect)?;
-        stream.set_nodelay(true).map_err(ClientError::Io)?;
-        let socket: Box<dyn Socket> = match target.encryption {
-            Encryption::None => Box::new(stream),
-            encryption => {
-                let failed = |error: &dyn std::fmt::Display| ClientError::Tls(error.to_string());
-                let config = tls::config(encryption).map_err(|error| failed(&error))?;
-                let name =
-                    ServerName::try_from(target.host.clone()).map_err(|error| failed(&error))?;
-                let connector = TlsConnector::from(Arc::new(config));
-                Box::new(connector.connect(name, stream).await.map_err(|error| failed(&error))?)
-            }
-        };
+        let socket = Dialer::new(target.clone(), &[])?.dial().await?;
         let routing = target.routing.then(|| Dictionary::new().with("address", target.address()));
         let mut connection = Self {
             socket,

@@ -2,12 +2,15 @@
 //! connecting can be taken, and timed, by itself; there is no pool, no retry and no routing.
 //!
 //! - [`target`]: `bolt://host:port` and its kin
+//! - [`socket`]: TCP or TLS
 //! - [`tls`]: verified by default, unverified for `+ssc`
 //! - [`connection`]: dial, login, run
 
 mod connection;
+mod socket;
 mod target;
 mod tls;
 
 pub use connection::{ClientError, Connection, Table};
+pub use socket::{Dialer, Socket, Stream};
 pub use target::{Encryption, Target, TargetError};

@@ -9,8 +9,12 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 
 use crate::target::Encryption;
 
-/// A configuration for `encryption`, which must ask for some.
-pub(crate) fn config(encryption: Encryption) -> Result<ClientConfig, Error> {
+/// A configuration for `encryption`, which must ask for some. `trusted` takes the place of the
+/// system's roots, if it isn't empty.
+pub(crate) fn config(
+    encryption: Encryption,
+    trusted: &[CertificateDer<'static>],
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?;
@@ -22,8 +26,13 @@ pub(crate) fn config(encryption: Encryption) -> Result<ClientConfig, Error> {
             .with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
-    // A broken certificate among the system's is no reason not to use the others.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if trusted.is_empty() {
+        // A broken certificate among the system's is no reason not to use the others.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    for certificate in trusted {
+        roots.add(certificate.clone())?;
+    }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 

@@ -1,0 +1,185 @@
+//! `boltbouncer serve`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use pooler::{Config, File, Pooler};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::logging::Logging;
+
+/// Run the connection pooler: drivers connect to it as they would to Neo4j
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The server, for example bolt://localhost:7687
+    #[arg(long)]
+    upstream: Option<String>,
+    /// Where to listen [default: 127.0.0.1:7688]
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Where to answer /healthz, /readyz, /metrics, /pools and /clients
+    #[arg(long)]
+    admin: Option<SocketAddr>,
+    /// A TOML file; boltbouncer.example.toml shows what can be set
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Check the configuration, and start nothing
+    #[arg(long)]
+    check: bool,
+}
+
+impl Arguments {
+    /// The file, with the options of the command line over it.
+    fn read(&self) -> Result<Config> {
+        let mut file = match &self.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        if let Some(upstream) = &self.upstream {
+            file.upstream = Some(upstream.clone());
+        }
+        if let Some(listen) = self.listen {
+            file.listen = Some(listen);
+        }
+        if let Some(admin) = self.admin {
+            file.set_admin(admin);
+        }
+        let config = file.check(|name| std::env::var(name).ok());
+        config.with_context(|| match &self.config {
+            Some(path) => path.display().to_string(),
+            None => "serve".to_owned(),
+        })
+    }
+
+    fn config(&self) -> Result<Config> {
+        let mut config = self.read()?;
+        fit_to_open_files(&mut config, crate::open_files_max())?;
+        Ok(config)
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let config = arguments.config()?;
+    if arguments.check {
+        println!("the configuration is good: {} for {}", config.listen, config.upstream);
+        return Ok(());
+    }
+    let logging = Logging::start(&config.log)?;
+    crate::runtime()?.block_on(serve(arguments, config, &logging))
+}
+
+async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Result<()> {
+    // Before anything is said: whoever reads the address may end the process at once.
+    let mut reloads = signal(SignalKind::hangup())?;
+    let mut signals = Signals::new()?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another address with --listen", config.listen)
+    })?;
+    if config.sends_plaintext_over_network() {
+        warn!(upstream = %config.upstream, "passwords travel to the upstream in the clear; +s encrypts");
+    }
+    let upstream = config.upstream.clone();
+    let pooler = Pooler::start(listener, config).await?;
+    info!(listen = %pooler.address(), %upstream, "pooler started");
+    println!("bolt://{}", pooler.address());
+    if let Some(admin) = pooler.admin_address() {
+        println!("http://{admin}");
+    }
+    loop {
+        tokio::select! {
+            _ = reloads.recv() => reload(arguments, &pooler, logging),
+            () = signals.ended() => break,
+        }
+    }
+    tokio::select! {
+        is_clean = pooler.shut_down() => {
+            info!(is_clean, "pooler ended");
+            Ok(())
+        }
+        () = signals.ended() => bail!("ended by a second signal, before open work was done"),
+    }
+}
+
+/// A configuration that is wrong changes nothing.
+fn reload(arguments: &Arguments, pooler: &Pooler, logging: &Logging) {
+    match arguments.config() {
+        Ok(config) => {
+            logging.reload(&config.log);
+            pooler.reload(config);
+        }
+        Err(problem) => error!("the configuration was not reloaded: {problem:#}"),
+    }
+}
+
+/// Every connection needs a file. A limit that can't be kept is refused now, rather than under load.
+fn fit_to_open_files(config: &mut Config, files_max: usize) -> Result<()> {
+    let limits = &mut config.limits;
+    let upstream = match limits.max_upstream_connections {
+        0 => limits.max_connection_pool_size,
+        limit => limit,
+    };
+    let left = files_max.saturating_sub(SPARE_FILES + upstream);
+    if limits.max_client_connections == 0 {
+        limits.max_client_connections = left;
+    }
+    if limits.max_client_connections > left || left == 0 {
+        bail!(
+            "limits: {} clients and {upstream} upstream connections need {} open files, and this process may have {files_max}; raise the limit (ulimit -n, LimitNOFILE=) or lower max_client_connections to {left}",
+            limits.max_client_connections,
+            limits.max_client_connections + upstream + SPARE_FILES,
+        );
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn ended(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// For the process itself, admin requests, and connections that are being opened or closed.
+const SPARE_FILES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::new("bolt://127.0.0.1:7687".parse().unwrap())
+    }
+
+    #[test]
+    fn the_limit_of_clients_follows_from_the_limit_of_files() {
+        let mut unset = config();
+        fit_to_open_files(&mut unset, 1024).unwrap();
+        assert_eq!(unset.limits.max_client_connections, 1024 - 128 - 300);
+    }
+
+    #[test]
+    fn a_limit_that_files_do_not_allow_is_refused_with_the_fix() {
+        let mut large = config();
+        large.limits.max_client_connections = 10_000;
+        let problem = fit_to_open_files(&mut large, 1024).unwrap_err().to_string();
+        assert!(problem.contains("ulimit -n") && problem.contains("596"), "{problem}");
+        assert!(fit_to_open_files(&mut config(), 100).is_err());
+    }
+}

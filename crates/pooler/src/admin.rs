@@ -1,0 +1,192 @@
+//! Numbers over HTTP: health, Prometheus metrics, pools and clients. It answers GET and changes
+//! nothing. On loopback, requests that name another host are refused, so that no web page can reach
+//! it through a browser; elsewhere a token is asked for.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use crate::config::Admin;
+use crate::pool::PoolNumbers;
+use crate::pooler::{Shared, StartError};
+
+/// Listens, and answers in a task of `tasks`.
+pub(crate) async fn start(
+    settings: Admin,
+    shared: Arc<Shared>,
+    tasks: &mut JoinSet<()>,
+) -> Result<SocketAddr, StartError> {
+    let failed = |error| StartError::Admin { address: settings.listen, error };
+    let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(StartError::Address)?;
+    tasks.spawn(accept(listener, Arc::new(settings), shared));
+    Ok(address)
+}
+
+async fn accept(listener: TcpListener, settings: Arc<Admin>, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => {
+                    let (settings, shared) = (settings.clone(), shared.clone());
+                    connections.spawn(async move {
+                        let service = service_fn(|request| answer(request, &settings, &shared));
+                        let mut server = http1::Builder::new();
+                        server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                        let served = server.serve_connection(TokioIo::new(stream), service).await;
+                        if let Err(error) = served {
+                            debug!(%error, "an admin connection broke");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept an admin connection");
+                    tokio::time::sleep(HEADER_TIMEOUT / 100).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    settings: &Admin,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(if let Err(refusal) = check(&request, settings) {
+        refusal
+    } else if request.method() != Method::GET {
+        text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n")
+    } else {
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => ready(shared),
+            "/metrics" => metrics(shared),
+            "/pools" => json(&pools(shared)),
+            "/clients" => json(&shared.clients.lines()),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /metrics, /pools and /clients\n",
+            ),
+        }
+    })
+}
+
+fn check(request: &Request<Incoming>, settings: &Admin) -> Result<(), Response<Full<Bytes>>> {
+    if let Some(token) = &settings.token {
+        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let expected = token.expose().as_bytes();
+        if constant_time::verify_slices_are_equal(given.as_bytes(), expected).is_err() {
+            return Err(text(StatusCode::UNAUTHORIZED, "a bearer token is asked for\n"));
+        }
+    } else if !names_this_machine(request) {
+        return Err(text(StatusCode::FORBIDDEN, "the Host header must name the loopback\n"));
+    }
+    Ok(())
+}
+
+/// Without this a web page whose name resolves to 127.0.0.1 could read what is answered here.
+fn names_this_machine(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// Ready, unless the pooler is going or the server was not to be reached when last needed. Nothing
+/// is opened to find out.
+fn ready(shared: &Shared) -> Response<Full<Bytes>> {
+    if shared.is_draining() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    }
+    match shared.server().down_for() {
+        None => text(StatusCode::OK, "ready\n"),
+        Some(time) => {
+            let message = format!("the upstream was not reached for {} s\n", time.as_secs());
+            text(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+    }
+}
+
+fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
+    let numbers: Vec<(String, PoolNumbers)> =
+        shared.directory().pools().iter().map(|pool| (pool.name.clone(), pool.numbers())).collect();
+    shared.metrics().refresh(&shared.clients.numbers(), &numbers);
+    let mut body = String::new();
+    match prometheus_client::encoding::text::encode(&mut body, &shared.registry) {
+        Ok(()) => respond(StatusCode::OK, OPEN_METRICS, body),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics can't be written\n"),
+    }
+}
+
+/// A line of `/pools`, in PgBouncer's words.
+#[derive(Serialize)]
+struct PoolLine {
+    user: String,
+    clients: usize,
+    cl_waiting: usize,
+    sv_active: usize,
+    sv_idle: usize,
+    sv_login: usize,
+    maxwait_s: f64,
+    pool_mode: &'static str,
+}
+
+fn pools(shared: &Shared) -> Vec<PoolLine> {
+    let line = |(name, numbers): (String, PoolNumbers)| PoolLine {
+        user: name,
+        clients: numbers.clients,
+        cl_waiting: numbers.cl_waiting,
+        sv_active: numbers.sv_active,
+        sv_idle: numbers.sv_idle,
+        sv_login: numbers.sv_login,
+        maxwait_s: numbers.maxwait.as_secs_f64(),
+        pool_mode: "transaction",
+    };
+    let pools = shared.directory().pools();
+    let mut lines: Vec<_> =
+        pools.iter().map(|pool| line((pool.name.clone(), pool.numbers()))).collect();
+    lines.sort_by(|a, b| a.user.cmp(&b.user));
+    lines
+}
+
+fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_string(value) {
+        Ok(body) => respond(StatusCode::OK, "application/json", body),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list can't be written\n"),
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
+    respond(status, "text/plain; charset=utf-8", body.into())
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+/// Enough for Prometheus, a dashboard and a person.
+const CONNECTIONS_MAX: usize = 64;

@@ -1,0 +1,135 @@
+//! Credentials as a name and a digest: enough to recognise them, useless to whoever finds them.
+
+use aws_lc_rs::{constant_time, hmac, rand};
+use bolt::message::Auth;
+use bolt::packstream::{Put, put_value};
+use bytes::BytesMut;
+use zeroize::Zeroize;
+
+/// What has to be equal for two logins to share a pool: scheme, principal, realm and parameters; or
+/// everything, for schemes that name nobody, such as bearer tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct IdentityKey {
+    principal: String,
+    digest: [u8; DIGEST_BYTES],
+}
+
+impl IdentityKey {
+    /// Whose failed tries count together: the server locks a name, whatever the scheme or realm.
+    pub fn principal(&self) -> Option<&str> {
+        (!self.principal.is_empty()).then_some(&self.principal)
+    }
+
+    /// For logs and lists.
+    pub fn name(&self) -> &str {
+        &self.principal
+    }
+}
+
+/// All of a login, credentials included, under the process's own key.
+#[derive(Clone, Debug)]
+pub(super) struct Digest([u8; DIGEST_BYTES]);
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+pub(super) struct Digester {
+    key: hmac::Key,
+}
+
+impl Digester {
+    pub fn new() -> Self {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new());
+        Self { key: key.expect("the system has random numbers") }
+    }
+
+    pub fn identify(&self, auth: &Auth) -> (IdentityKey, Digest) {
+        let whole = self.digest(auth, |_| true);
+        let principal = auth.principal().to_owned();
+        let digest = if principal.is_empty() {
+            whole
+        } else {
+            self.digest(auth, |key| key != "credentials")
+        };
+        (IdentityKey { principal, digest }, Digest(whole))
+    }
+
+    /// Of the entries that `counts`, in the order of their keys.
+    fn digest(&self, auth: &Auth, counts: impl Fn(&str) -> bool) -> [u8; DIGEST_BYTES] {
+        let mut entries: Vec<_> = auth.0.iter().filter(|(key, _)| counts(key)).collect();
+        entries.sort_by_key(|(key, _)| *key);
+        // Large enough for most, so that no copy of a password is left behind by growing.
+        let mut bytes = BytesMut::with_capacity(16 * 1024);
+        for (key, value) in entries {
+            key.put(&mut bytes);
+            put_value(&mut bytes, value);
+        }
+        let tag = hmac::sign(&self.key, &bytes);
+        bytes.as_mut().zeroize();
+        let mut digest = [0; DIGEST_BYTES];
+        digest.copy_from_slice(tag.as_ref());
+        digest
+    }
+}
+
+impl std::fmt::Debug for Digester {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digester")
+    }
+}
+
+const DIGEST_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bolt::Dictionary;
+
+    #[test]
+    fn passwords_change_the_digest_but_not_the_identity() {
+        let digester = Digester::new();
+        let (key, digest) = digester.identify(&Auth::basic("neo4j", "secret"));
+        let (same_key, other) = digester.identify(&Auth::basic("neo4j", "other"));
+        assert_eq!(key, same_key);
+        assert_ne!(digest, other);
+        assert_eq!(digest, digester.identify(&Auth::basic("neo4j", "secret")).1);
+        assert_ne!(key, digester.identify(&Auth::basic("eve", "secret")).0);
+        // Another process can't compare.
+        assert_ne!(digest, Digester::new().identify(&Auth::basic("neo4j", "secret")).1);
+    }
+
+    #[test]
+    fn the_order_of_entries_does_not_matter_and_the_realm_does() {
+        let digester = Digester::new();
+        let entries = |realm: &str, reversed: bool| {
+            let mut entries = vec![
+                ("scheme", "basic"),
+                ("principal", "a"),
+                ("credentials", "b"),
+                ("realm", realm),
+            ];
+            if reversed {
+                entries.reverse();
+            }
+            let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
+            digester.identify(&Auth(entries.collect::<Dictionary>()))
+        };
+        assert_eq!(entries("x", false), entries("x", true));
+        assert_ne!(entries("x", false).0, entries("y", false).0);
+        assert_eq!(entries("x", false).0.principal(), entries("y", false).0.principal());
+    }
+
+    #[test]
+    fn who_has_no_name_is_known_by_the_token() {
+        let bearer = |token: &str| {
+            Auth(Dictionary::new().with("scheme", "bearer").with("credentials", token))
+        };
+        let digester = Digester::new();
+        let (key, _) = digester.identify(&bearer("one"));
+        assert_eq!(key.principal(), None);
+        assert_ne!(key, digester.identify(&bearer("two")).0);
+    }
+}

@@ -1,0 +1,163 @@
+//! Everybody who is connected: who they say they are, where they are, what they wait for.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bolt::Version;
+use serde::Serialize;
+use tokio::time::Instant;
+
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    entries: Mutex<HashMap<u64, Arc<Client>>>,
+    next_id: AtomicU64,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub id: u64,
+    address: Option<SocketAddr>,
+    since: Instant,
+    state: AtomicU8,
+    units: AtomicU64,
+    introduction: OnceLock<(Box<str>, Version)>,
+    user: Mutex<Option<Arc<str>>>,
+}
+
+/// A client's place in the list, given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    clients: Arc<Clients>,
+    client: Arc<Client>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ClientState {
+    /// Not logged in yet.
+    Login,
+    /// Logged in, nothing to do.
+    Idle,
+    /// In the queue for an upstream connection.
+    Waiting,
+    /// Holds an upstream connection.
+    Active,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ClientNumbers([usize; 4]);
+
+/// A line of `/clients`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ClientLine {
+    id: u64,
+    state: &'static str,
+    address: Option<String>,
+    user: Option<String>,
+    user_agent: Option<String>,
+    bolt: Option<String>,
+    connected_s: f64,
+    transactions: u64,
+}
+
+impl Clients {
+    pub fn open(self: &Arc<Self>, address: Option<SocketAddr>) -> Entry {
+        let client = Arc::new(Client {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            address,
+            since: Instant::now(),
+            state: AtomicU8::new(ClientState::Login as u8),
+            units: AtomicU64::new(0),
+            introduction: OnceLock::new(),
+            user: Mutex::default(),
+        });
+        self.lock().insert(client.id, client.clone());
+        Entry { clients: self.clone(), client }
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn numbers(&self) -> ClientNumbers {
+        let mut numbers = ClientNumbers::default();
+        for client in self.lock().values() {
+            numbers.0[usize::from(client.state.load(Ordering::Relaxed)) % STATES.len()] += 1;
+        }
+        numbers
+    }
+
+    /// Everybody, the oldest first.
+    pub fn lines(&self) -> Vec<ClientLine> {
+        let mut clients: Vec<_> = self.lock().values().cloned().collect();
+        clients.sort_by_key(|client| client.id);
+        clients.iter().map(|client| client.line()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Client>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Client {
+    fn line(&self) -> ClientLine {
+        let introduction = self.introduction.get();
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ClientLine {
+            id: self.id,
+            state: STATES[usize::from(self.state.load(Ordering::Relaxed)) % STATES.len()],
+            address: self.address.map(|address| address.to_string()),
+            user: user.map(|user| user.to_string()),
+            user_agent: introduction.map(|(agent, _)| agent.to_string()),
+            bolt: introduction.map(|(_, version)| version.to_string()),
+            connected_s: self.since.elapsed().as_secs_f64(),
+            transactions: self.units.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Entry {
+    pub fn id(&self) -> u64 {
+        self.client.id
+    }
+
+    pub fn introduce(&self, user_agent: &str, version: Version) {
+        let _ = self.client.introduction.set((user_agent.into(), version));
+    }
+
+    pub fn set_user(&self, user: Option<&str>) {
+        let mut known = self.client.user.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = user.map(Arc::from);
+    }
+
+    pub fn set_state(&self, state: ClientState) {
+        self.client.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub fn unit_begun(&self) {
+        self.client.units.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.clients.lock().remove(&self.client.id);
+    }
+}
+
+impl ClientNumbers {
+    pub fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        STATES.into_iter().zip(self.0)
+    }
+
+    /// Clients that hold an upstream connection or wait for one.
+    pub fn busy(&self) -> usize {
+        self.0[ClientState::Waiting as usize] + self.0[ClientState::Active as usize]
+    }
+}
+
+/// In the order of [`ClientState`], in PgBouncer's words.
+const STATES: [&str; 4] = ["cl_login", "cl_idle", "cl_waiting", "cl_active"];

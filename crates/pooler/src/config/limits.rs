@@ -1,0 +1,161 @@
+//! Limits and time-outs, all of which can be reloaded. Names are those of the Neo4j drivers where
+//! these have the thing, and PgBouncer's where they don't.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// A time in seconds, fractions allowed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "f64")]
+pub struct Seconds(pub Duration);
+
+impl Seconds {
+    pub const fn new(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// The time, unless it is 0, which switches a limit off.
+    pub fn limit(self) -> Option<Duration> {
+        (!self.0.is_zero()).then_some(self.0)
+    }
+}
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        let limit = Duration::from_secs(SECONDS_MAX).as_secs_f64();
+        if !(0.0..=limit).contains(&seconds) {
+            return Err(format!("{seconds} is not a number of seconds from 0 to {limit}"));
+        }
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+/// `docs/pooler.md` says for each what happens when it is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Upstream connections of one principal.
+    pub max_connection_pool_size: usize,
+    /// Kept open while the principal has clients.
+    pub min_connection_pool_size: usize,
+    /// Upstream connections of all principals together; 0: no limit.
+    pub max_upstream_connections: usize,
+    /// How many connections a pool opens at the same time.
+    pub max_parallel_connects: usize,
+    /// How long a unit of work waits for an upstream connection.
+    pub connection_acquisition_timeout: Seconds,
+    /// How many clients of one principal may wait.
+    pub max_waiting_clients: usize,
+    /// How long opening and logging in to an upstream connection may take.
+    pub connection_timeout: Seconds,
+    /// Upstream connections are replaced at this age, more or less a tenth.
+    pub max_connection_lifetime: Seconds,
+    /// Upstream connections that nobody used for so long are closed; 0: never.
+    pub max_idle_time: Seconds,
+    /// Upstream connections that nobody used for so long are asked for a sign of life before they
+    /// are handed out; 0: never.
+    pub liveness_check_timeout: Seconds,
+
+    /// 0: as many as the limit of open files allows.
+    pub max_client_connections: usize,
+    /// Client connections of one principal; 0: no limit.
+    pub max_user_client_connections: usize,
+    /// From connecting to being logged in; the wait for an upstream that is down included.
+    pub client_login_timeout: Seconds,
+    /// How long a client may take nothing of what it asked for.
+    pub client_write_timeout: Seconds,
+    /// How often a client that waits for an answer hears that the connection is alive. It is told
+    /// to give up after three times as long.
+    pub keep_alive_interval: Seconds,
+    /// How long an open transaction or result may wait for its client; 0: for ever.
+    pub idle_in_transaction_timeout: Seconds,
+    /// How long a unit of work may hold its upstream connection; 0: for ever.
+    pub transaction_timeout: Seconds,
+
+    /// For how long after it was checked upstream a credential is good for further logins.
+    pub auth_cache_ttl: Seconds,
+    /// How long open transactions may go on after the first SIGTERM.
+    pub shutdown_timeout: Seconds,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connection_pool_size: 20,
+            min_connection_pool_size: 0,
+            // Neo4j has 400 threads for transactions (server.bolt.thread_pool_max_size) and rejects
+            // what comes on top; some are left to those who connect directly.
+            max_upstream_connections: 300,
+            max_parallel_connects: 4,
+            // The drivers' default.
+            connection_acquisition_timeout: Seconds::new(60),
+            max_waiting_clients: 10_000,
+            connection_timeout: Seconds::new(15),
+            // Aura ends connections after 60 minutes.
+            max_connection_lifetime: Seconds::new(50 * 60),
+            max_idle_time: Seconds::new(10 * 60),
+            liveness_check_timeout: Seconds::new(60),
+            max_client_connections: 0,
+            max_user_client_connections: 0,
+            // Neo4j's own.
+            client_login_timeout: Seconds::new(30),
+            client_write_timeout: Seconds::new(15 * 60),
+            keep_alive_interval: Seconds::new(20),
+            idle_in_transaction_timeout: Seconds::new(0),
+            transaction_timeout: Seconds::new(0),
+            auth_cache_ttl: Seconds::new(5 * 60),
+            // Kubernetes ends a pod 30 s after asking.
+            shutdown_timeout: Seconds::new(25),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let at_least_one = [
+            ("limits.max_connection_pool_size", self.max_connection_pool_size),
+            ("limits.max_parallel_connects", self.max_parallel_connects),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(ConfigError::value(key, "0 would let nobody through; give at least 1"));
+            }
+        }
+        let not_zero = [
+            ("limits.connection_acquisition_timeout", self.connection_acquisition_timeout),
+            ("limits.connection_timeout", self.connection_timeout),
+            ("limits.max_connection_lifetime", self.max_connection_lifetime),
+            ("limits.client_login_timeout", self.client_login_timeout),
+            ("limits.client_write_timeout", self.client_write_timeout),
+            ("limits.keep_alive_interval", self.keep_alive_interval),
+        ];
+        for (key, value) in not_zero {
+            if value.limit().is_none() {
+                return Err(ConfigError::value(key, "0 is not a time; give a number of seconds"));
+            }
+        }
+        if self.min_connection_pool_size > self.max_connection_pool_size {
+            let message = format!(
+                "{} is more than max_connection_pool_size, which is {}",
+                self.min_connection_pool_size, self.max_connection_pool_size
+            );
+            return Err(ConfigError::value("limits.min_connection_pool_size", message));
+        }
+        Ok(())
+    }
+}
+
+/// A hundred years: more would overflow when added to a point in time.
+const SECONDS_MAX: u64 = 100 * 365 * 24 * 60 * 60;

@@ -1,0 +1,82 @@
+//! What clients are told when it is the pooler that refuses. The codes were chosen for what
+//! drivers do with them: transient ones are tried again by managed transactions, and none of these
+//! makes a driver drop other connections than it must.
+
+use std::time::Duration;
+
+use bolt::Failure;
+use bolt::failure::code;
+
+pub(crate) fn acquisition_timed_out(waited: Duration, waiting: usize) -> Failure {
+    Failure::new(
+        code::RESOURCE_EXHAUSTION,
+        format!(
+            "BoltBouncer: no upstream connection became free within {} s \
+             (connection_acquisition_timeout; {waiting} clients waiting)",
+            waited.as_secs_f64()
+        ),
+    )
+}
+
+pub(crate) fn queue_full(waiting: usize) -> Failure {
+    Failure::new(
+        code::RESOURCE_EXHAUSTION,
+        format!("BoltBouncer: {waiting} clients are waiting already (max_waiting_clients)"),
+    )
+}
+
+pub(crate) fn too_many_clients(limit: usize) -> Failure {
+    Failure::new(
+        code::RESOURCE_EXHAUSTION,
+        format!("BoltBouncer: this user has {limit} connections (max_user_client_connections)"),
+    )
+}
+
+pub(crate) fn unavailable(why: impl std::fmt::Display) -> Failure {
+    Failure::new(code::DATABASE_UNAVAILABLE, format!("BoltBouncer: {why}"))
+}
+
+pub(crate) fn upstream_lost() -> Failure {
+    unavailable("the connection to the server was lost; nothing was committed")
+}
+
+pub(crate) fn draining() -> Failure {
+    unavailable("the pooler is shutting down")
+}
+
+pub(crate) fn idle_in_transaction(limit: Duration) -> Failure {
+    timed_out("idle_in_transaction_timeout", limit)
+}
+
+pub(crate) fn transaction_timed_out(limit: Duration) -> Failure {
+    timed_out("transaction_timeout", limit)
+}
+
+fn timed_out(setting: &str, limit: Duration) -> Failure {
+    Failure::new(
+        code::TRANSACTION_TIMED_OUT,
+        format!(
+            "BoltBouncer: the transaction was rolled back after {} s ({setting})",
+            limit.as_secs_f64()
+        ),
+    )
+}
+
+pub(crate) fn rate_limited() -> Failure {
+    Failure::new(
+        code::AUTHENTICATION_RATE_LIMIT,
+        "BoltBouncer: the wrong credentials were given too often; the next try is possible in a \
+         few seconds",
+    )
+}
+
+pub(crate) fn illegal(tag: u8, state: bolt::ServerState) -> Failure {
+    Failure::new(
+        code::REQUEST_INVALID,
+        format!("Message {tag:#04X} cannot be handled by a session in the {state:?} state."),
+    )
+}
+
+pub(crate) fn malformed(what: impl std::fmt::Display) -> Failure {
+    Failure::new(code::REQUEST_INVALID_FORMAT, what.to_string())
+}

@@ -1,0 +1,35 @@
+//! A connection pooler for the Bolt protocol: many clients, few upstream connections.
+//!
+//! - [`pooler`]: the handle; what all parts share
+//! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
+//! - [`listener`], [`tls`], [`handshake`]: clients on their way in
+//! - [`auth`]: who may come in; [`class`]: who may share with whom
+//! - [`session`]: one client; [`inbox`]: its requests; [`relay`]: one unit of work
+//! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
+//! - [`routing`]: where clients believe to be
+//! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`failures`]: what clients are told
+
+mod admin;
+mod auth;
+mod class;
+mod clients;
+mod config;
+mod failures;
+mod handshake;
+mod inbox;
+mod limits;
+mod listener;
+mod metrics;
+mod pool;
+mod pooler;
+mod relay;
+mod routing;
+mod server;
+mod session;
+mod tls;
+mod wire;
+
+pub use config::{Admin, Config, ConfigError, File, Limits, Log, Seconds};
+pub use pooler::{Counts, Pooler, StartError};
+pub use server::{Dial, Dialling};
+pub use tls::ClientTls;

@@ -1,0 +1,238 @@
+//! What happened, in numbers. Names are PgBouncer's where it has the thing; times are histograms,
+//! never averages.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::clients::ClientNumbers;
+use crate::pool::PoolNumbers;
+use crate::server::ConnectError;
+
+/// Cheap to clone; all clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    clients_accepted: Counter,
+    clients_refused: Counter,
+    upstream_opened: Counter,
+    upstream_closed: Counter,
+    logins: Family<LoginLabels, Counter>,
+    units: Family<UnitLabels, Counter>,
+    errors: Family<ErrorLabels, Counter>,
+    bytes: Family<ByteLabels, Counter>,
+    acquisition: Times,
+    transaction: Times,
+    clients: Family<StateLabels, Gauge>,
+    pools: Family<PoolLabels, Gauge>,
+    maxwait: Family<PoolNameLabels, Gauge<f64, AtomicU64>>,
+}
+
+#[derive(Debug)]
+struct Times(Histogram);
+
+impl Default for Times {
+    /// From 50 µs, a query on loopback, doubling to 27 minutes.
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(50e-6, 2.0, 25)))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum LoginOutcome {
+    /// Recognised by its digest; the upstream was not asked.
+    Cached,
+    Verified,
+    Refused,
+    RateLimited,
+    Unavailable,
+}
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Fault {
+    Client,
+    Upstream,
+    Pooler,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum UnitKind {
+    AutoCommit,
+    Transaction,
+    Route,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginLabels {
+    outcome: LoginOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnitLabels {
+    kind: UnitKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    fault: Fault,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByteLabels {
+    side: &'static str,
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabels {
+    user: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolNameLabels {
+    user: String,
+}
+
+/// Counts an upstream connection as closed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenUpstream(Metrics);
+
+impl Drop for OpenUpstream {
+    fn drop(&mut self) {
+        self.0.0.upstream_closed.inc();
+    }
+}
+
+impl Metrics {
+    /// With the registry from which they can be read.
+    pub fn new() -> (Self, Registry) {
+        let inner = Arc::new(Inner::default());
+        let mut registry = Registry::with_prefix("boltbouncer");
+        macro_rules! register {
+            ($($field:ident: $name:literal, $help:literal;)*) => {
+                $(registry.register($name, $help, inner.$field.clone());)*
+            };
+        }
+        register! {
+            clients_accepted: "client_connections", "Client connections accepted";
+            clients_refused: "client_connections_refused", "Client connections closed on arrival: max_client_connections";
+            upstream_opened: "upstream_connections_opened", "Upstream connections opened, credential checks included";
+            upstream_closed: "upstream_connections_closed", "Upstream connections closed";
+            logins: "logins", "Logins of clients by what became of them";
+            units: "transactions", "Units of work: auto-commit queries, explicit transactions, routing requests";
+            errors: "errors", "Errors by whose fault they were";
+            bytes: "bytes", "Bytes by side and direction";
+            clients: "clients", "Clients by state, in PgBouncer's words";
+            pools: "pool_connections", "Of each pool: clients (cl_*) and upstream connections (sv_*) by state";
+            maxwait: "pool_maxwait_seconds", "How long the first client in the queue of a pool has waited";
+        }
+        let seconds = || Unit::Seconds;
+        let (acquisition, transaction) = (inner.acquisition.0.clone(), inner.transaction.0.clone());
+        registry.register_with_unit(
+            "acquisition",
+            "Wait for an upstream connection",
+            seconds(),
+            acquisition,
+        );
+        registry.register_with_unit(
+            "transaction",
+            "How long a unit of work held its upstream connection",
+            seconds(),
+            transaction,
+        );
+        (Self(inner), registry)
+    }
+
+    pub fn client_accepted(&self) {
+        self.0.clients_accepted.inc();
+    }
+
+    pub fn client_refused(&self) {
+        self.0.clients_refused.inc();
+    }
+
+    pub fn upstream_opened(&self) -> OpenUpstream {
+        self.0.upstream_opened.inc();
+        OpenUpstream(self.clone())
+    }
+
+    /// Upstream connections ever opened and closed.
+    pub fn upstream_counts(&self) -> (u64, u64) {
+        (self.0.upstream_opened.get(), self.0.upstream_closed.get())
+    }
+
+    pub fn login(&self, outcome: LoginOutcome) {
+        self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
+    }
+
+    pub fn upstream_connect_failed(&self, error: &ConnectError) {
+        let reason = match error {
+            ConnectError::Unreachable(_) => "unreachable",
+            ConnectError::TimedOut(_) => "connection_timeout",
+            ConnectError::VersionGone(_) => "version",
+            ConnectError::Closed => "closed_during_login",
+            ConnectError::Protocol => "protocol",
+            ConnectError::Refused { .. } => "credential_refused",
+        };
+        self.error(Fault::Upstream, reason);
+    }
+
+    pub fn error(&self, fault: Fault, reason: &'static str) {
+        self.0.errors.get_or_create(&ErrorLabels { fault, reason }).inc();
+    }
+
+    pub fn acquired(&self, waited: Duration) {
+        self.0.acquisition.0.observe(waited.as_secs_f64());
+    }
+
+    pub fn unit_ended(&self, kind: UnitKind, held: Duration) {
+        self.0.units.get_or_create(&UnitLabels { kind }).inc();
+        self.0.transaction.0.observe(held.as_secs_f64());
+    }
+
+    /// What went through during a unit of work. `side`: `client` or `upstream`.
+    pub fn bytes(&self, side: &'static str, received: u64, sent: u64) {
+        for (direction, bytes) in [("received", received), ("sent", sent)] {
+            self.0.bytes.get_or_create(&ByteLabels { side, direction }).inc_by(bytes);
+        }
+    }
+
+    /// Numbers that are looked up when somebody asks.
+    pub fn refresh(&self, clients: &ClientNumbers, pools: &[(String, PoolNumbers)]) {
+        for (state, count) in clients.by_state() {
+            self.0.clients.get_or_create(&StateLabels { state }).set(as_i64(count));
+        }
+        self.0.pools.clear();
+        self.0.maxwait.clear();
+        for (user, numbers) in pools {
+            for (state, count) in numbers.by_state() {
+                // Several identities may share a name.
+                let labels = PoolLabels { user: user.clone(), state };
+                self.0.pools.get_or_create(&labels).inc_by(as_i64(count));
+            }
+            let maxwait = self.0.maxwait.get_or_create(&PoolNameLabels { user: user.clone() });
+            maxwait.set(maxwait.get().max(numbers.maxwait.as_secs_f64()));
+        }
+    }
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

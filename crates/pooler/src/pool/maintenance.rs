@@ -1,0 +1,86 @@
+//! One task for each pool: watches idle connections, so that those which end are dropped when they
+//! do and not when they are needed; closes old ones; opens those that should be there.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::info;
+
+use super::{Actions, Pool};
+
+pub(super) fn start(pool: &Arc<Pool>) {
+    tokio::spawn(maintain(Arc::downgrade(pool)));
+}
+
+async fn maintain(pool: Weak<Pool>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        // Watches from one tick to the next what was idle at the first.
+        let ended = poll_fn(|cx| {
+            let tick = ticks.poll_tick(cx).is_ready();
+            match pool.upgrade() {
+                None => Poll::Ready(true),
+                Some(pool) => {
+                    pool.drop_ended(cx);
+                    if tick { Poll::Ready(false) } else { Poll::Pending }
+                }
+            }
+        });
+        if ended.await {
+            return;
+        }
+        let Some(pool) = pool.upgrade() else { return };
+        pool.drop_old_and_refill();
+    }
+}
+
+impl Pool {
+    /// Drops idle connections that have ended, and wakes the task when another one does. Those that
+    /// become idle later are watched from the next tick on: they come and go with every query, and
+    /// waking this task for each would cost more than it gives.
+    fn drop_ended(self: &Arc<Self>, cx: &mut Context<'_>) {
+        let mut actions = Actions::default();
+        self.lock().sweep(&mut actions.close, |upstream, _| !upstream.poll_quiet(cx));
+        if !actions.close.is_empty() {
+            info!(user = %self.name, count = actions.close.len(), "idle upstream connections have ended");
+        }
+        self.carry_out(actions);
+    }
+
+    fn drop_old_and_refill(self: &Arc<Self>) {
+        let limits = self.around.limits.now();
+        let now = Instant::now();
+        let is_old = |idle_since: Instant| {
+            limits.max_idle_time.limit().is_some_and(|limit| now >= idle_since + limit)
+        };
+        let mut actions = Actions::default();
+        {
+            let mut state = self.lock();
+            let wanted = if state.clients > 0 { limits.min_connection_pool_size } else { 0 };
+            let epoch = state.epoch;
+            state.sweep(&mut actions.close, |upstream, open| {
+                now >= upstream.expires
+                    || upstream.epoch != epoch
+                    || open > limits.max_connection_pool_size
+                    || (open > wanted && is_old(upstream.idle_since))
+            });
+            self.grow(&mut state, &mut actions);
+            while state.connecting < limits.max_parallel_connects
+                && state.credential.is_some()
+                && !state.is_blocked()
+                && let Some(class) = state.class_below(wanted)
+                && let Some(permit) = self.around.budget.take()
+            {
+                state.begin_connect(&class);
+                actions.connect.push((class, permit));
+            }
+        }
+        self.carry_out(actions);
+    }
+}
+
+const TICK: Duration = Duration::from_secs(1);

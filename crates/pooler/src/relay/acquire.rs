@@ -1,0 +1,129 @@
+//! The wait for an upstream connection. The client is listened to meanwhile: it may change its mind
+//! or leave, and it is told now and then that the connection is alive.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bolt::Failure;
+use bolt::chunk::NOOP;
+use tokio::time::{Instant, sleep_until};
+
+use crate::failures;
+use crate::metrics::Fault;
+use crate::pool::{AcquireError, Acquiring, Lease, Ticket};
+use crate::session::{End, Session};
+
+/// Why a unit of work is not carried out. Nothing of it has been passed on.
+pub(super) enum NoLease {
+    /// The client sent RESET.
+    Cancelled,
+    Refused(Failure),
+}
+
+pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLease>, End> {
+    let (Some(member), Some(class)) = (&session.member, &session.class) else {
+        return Err(End::Protocol("not_logged_in"));
+    };
+    let (pool, class) = (member.pool.clone(), class.clone());
+    let began = Instant::now();
+    loop {
+        let acquired = match pool.acquire(&class) {
+            Ok(Acquiring::Ready(lease)) => Ok(Ok(lease)),
+            Ok(Acquiring::Waiting(ticket)) => wait(session, ticket, began).await?,
+            Err(error) => Ok(Err(error)),
+        };
+        let shared = &session.shared;
+        match acquired {
+            Err(no_lease) => return Ok(Err(no_lease)),
+            Ok(Err(error)) => return Ok(Err(NoLease::Refused(refusal(session, error)))),
+            Ok(Ok(mut lease)) => {
+                let limits = shared.limits();
+                let idle = lease.idle_since.elapsed();
+                let check = limits.liveness_check_timeout.limit().is_some_and(|limit| idle > limit);
+                if check && !Box::pin(lease.probe(limits.connection_timeout.0)).await {
+                    shared.metrics().error(Fault::Upstream, "liveness_check");
+                    lease.discard();
+                    continue;
+                }
+                shared.metrics().acquired(began.elapsed());
+                return Ok(Ok(lease));
+            }
+        }
+    }
+}
+
+type Answer = Result<Result<Lease, AcquireError>, NoLease>;
+
+async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Result<Answer, End> {
+    let limits = session.shared.limits();
+    let limit = limits.connection_acquisition_timeout.0;
+    let interval = limits.keep_alive_interval.0;
+    let deadline = began + limit;
+    let mut next_noop = Instant::now() + interval;
+    let mut alarm = Box::pin(sleep_until(deadline.min(next_noop)));
+    loop {
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(answer) = std::pin::Pin::new(&mut ticket.answer).poll(cx) {
+                return Poll::Ready(Ok(Event::Answer(answer.ok())));
+            }
+            let _ = session.client.poll_flush(cx)?;
+            if !session.inbox.is_full()
+                && let Poll::Ready(filled) = session.client.poll_fill(cx)
+            {
+                return Poll::Ready(filled.map(|()| Event::Input));
+            }
+            alarm.as_mut().poll(cx).map(|()| Ok(Event::Alarm))
+        });
+        match event.await? {
+            Event::Answer(Some(answer)) => return Ok(Ok(answer)),
+            // The pool has gone, and with it whoever could answer.
+            Event::Answer(None) => {
+                return Ok(Ok(Err(AcquireError::Unavailable("the pool was closed".into()))));
+            }
+            Event::Input => {
+                session.take_in()?;
+                if session.inbox.resets > 0 {
+                    return Ok(Err(NoLease::Cancelled));
+                }
+            }
+            Event::Alarm => {
+                let now = Instant::now();
+                if now >= deadline {
+                    session.shared.metrics().error(Fault::Pooler, "connection_acquisition_timeout");
+                    let waiting = ticket.waiting();
+                    let failure = failures::acquisition_timed_out(limit, waiting);
+                    return Ok(Err(NoLease::Refused(failure)));
+                }
+                if now >= next_noop {
+                    session.client.output.extend_from_slice(&NOOP);
+                    next_noop = now + interval;
+                }
+                alarm.as_mut().reset(deadline.min(next_noop));
+            }
+        }
+    }
+}
+
+enum Event {
+    Answer(Option<Result<Lease, AcquireError>>),
+    Input,
+    Alarm,
+}
+
+fn refusal(session: &Session, error: AcquireError) -> Failure {
+    let metrics = session.shared.metrics();
+    match error {
+        AcquireError::QueueFull(waiting) => {
+            metrics.error(Fault::Pooler, "max_waiting_clients");
+            failures::queue_full(waiting)
+        }
+        AcquireError::Unavailable(why) => {
+            metrics.error(Fault::Upstream, "unavailable");
+            failures::unavailable(why)
+        }
+        AcquireError::Refused(failure) => {
+            metrics.error(Fault::Upstream, "credential_refused");
+            failure
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! From client to upstream: what belongs to this unit of work is passed on at once, anything else
+//! waits until it is over.
+
+use bolt::chunk::payload;
+use bolt::message::{AccessMode, tag};
+use bolt::{Piece, Request, ServerState};
+use bytes::BytesMut;
+
+use super::{Relay, Stop};
+use crate::failures;
+use crate::metrics::UnitKind;
+use crate::routing;
+
+/// What to do with the next request.
+enum Turn {
+    Forward,
+    /// Not before what was sent has been answered.
+    Hold,
+    Illegal,
+    Leave,
+}
+
+impl Relay<'_> {
+    pub(super) fn forward_requests(&mut self) -> Result<(), Stop> {
+        if self.unit.client_gone {
+            return Ok(());
+        }
+        self.session.take_in()?;
+        // Whatever stands before a RESET is not worth doing any more.
+        if self.session.inbox.resets > 0 && !self.unit.is_mid_request {
+            self.unit.is_recovering = true;
+        }
+        while !self.unit.is_recovering && !self.is_congested() {
+            let Some(front) = self.session.inbox.front() else { return Ok(()) };
+            let tag = match front {
+                Piece::Message { tag, .. } => *tag,
+                Piece::Begun { .. } => tag::RUN,
+                Piece::More { .. } => {
+                    self.pass_on_more();
+                    continue;
+                }
+            };
+            match self.turn(tag) {
+                Turn::Forward => {
+                    let Some(piece) = self.session.inbox.pop() else { return Ok(()) };
+                    self.forward(piece, tag);
+                    self.session.take_in()?;
+                }
+                Turn::Hold => return Ok(()),
+                Turn::Leave => self.client_has_left(),
+                Turn::Illegal => {
+                    let failure = failures::illegal(tag, self.upstream().tracker.state());
+                    self.session.fail(&failure);
+                    self.unit.hang_up = true;
+                    self.client_has_left();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Enough is on its way to the server; the client has to wait.
+    fn is_congested(&mut self) -> bool {
+        self.upstream().wire.output.len() >= OUTPUT_MAX
+    }
+
+    fn turn(&mut self, request: u8) -> Turn {
+        let ending = self.unit.ending.is_some();
+        let kind = self.unit.kind;
+        let tracker = &self.upstream().tracker;
+        let mut unanswered = tracker.unanswered();
+        if unanswered.len() == 0 {
+            return match tracker.state() {
+                _ if request == tag::GOODBYE => Turn::Leave,
+                state if state.accepts(request) => Turn::Forward,
+                _ => Turn::Illegal,
+            };
+        }
+        let may_follow = match kind {
+            // A second PULL may find that the first one was the last.
+            UnitKind::AutoCommit => {
+                matches!(request, tag::PULL | tag::DISCARD)
+                    && !unanswered.any(|sent| matches!(sent, tag::PULL | tag::DISCARD))
+            }
+            UnitKind::Transaction => {
+                !ending
+                    && matches!(
+                        request,
+                        tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT | tag::ROLLBACK
+                    )
+            }
+            UnitKind::Route => false,
+        };
+        if may_follow { Turn::Forward } else { Turn::Hold }
+    }
+
+    /// Passes a request on and remembers what it will do.
+    pub(super) fn forward(&mut self, piece: Piece, request: u8) {
+        match piece {
+            Piece::Message { wire, .. } => {
+                self.note(request, &wire);
+                self.send(wire);
+            }
+            Piece::Begun { wire } => {
+                self.unit.is_mid_request = true;
+                self.send(wire);
+            }
+            Piece::More { .. } => return,
+        }
+        self.upstream().tracker.sent(request);
+    }
+
+    fn pass_on_more(&mut self) {
+        if let Some(Piece::More { wire, ended }) = self.session.inbox.pop() {
+            self.unit.is_mid_request = !ended;
+            self.send(wire);
+        }
+    }
+
+    fn send(&mut self, wire: BytesMut) {
+        self.upstream().wire.forward(wire);
+    }
+
+    fn note(&mut self, request: u8, wire: &BytesMut) {
+        match request {
+            tag::COMMIT | tag::ROLLBACK => self.unit.ending = Some(request),
+            tag::ROUTE => self.unit.address = routing::address_in_route(wire),
+            tag::BEGIN => {
+                let version = self.session.negotiated.version;
+                if let Ok(Request::Begin(extra)) = Request::decode(&payload(wire), version) {
+                    let system =
+                        extra.database.is_some_and(|name| name.eq_ignore_ascii_case("system"));
+                    self.unit.reads_only = extra.mode == AccessMode::Read;
+                    self.unit.touches_system = system && !self.unit.reads_only;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the open transaction or result waits for its client.
+    pub(super) fn is_waiting_for_client(&mut self) -> bool {
+        let tracker = &self.upstream().tracker;
+        tracker.unanswered().len() == 0
+            && matches!(
+                tracker.state(),
+                ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
+            )
+    }
+}
+
+/// Bytes on their way to one side, past which the other side has to wait.
+pub(super) const OUTPUT_MAX: usize = 256 * 1024;

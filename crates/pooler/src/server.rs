@@ -1,0 +1,272 @@
+//! The Neo4j server behind the pooler: which versions it speaks, how it calls itself, and how a
+//! connection to it is opened. It learns all of that from connections that are needed anyway.
+
+mod greeting;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bolt::message::Auth;
+use bolt::version::VersionRange;
+use bolt::{Dictionary, Failure, Version};
+use client::{ClientError, Dialer, Socket};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use crate::class::Class;
+use crate::limits::CurrentLimits;
+use crate::metrics::Metrics;
+use crate::pool::Upstream;
+
+use greeting::Greeting;
+
+/// Opens sockets to the upstream; tests put memory in its place.
+pub trait Dial: Send + Sync {
+    fn dial(&self) -> Dialling<'_>;
+}
+
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, ClientError>> + Send + 'a>>;
+
+impl Dial for Dialer {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(Dialer::dial(self))
+    }
+}
+
+/// Why there is no connection. All but `Refused` mean that the server can't be reached.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectError {
+    #[error("the server can't be reached: {0}")]
+    Unreachable(#[from] ClientError),
+    #[error("the server did not answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("the server no longer speaks Bolt {0}")]
+    VersionGone(Version),
+    #[error("the server closed the connection during login")]
+    Closed,
+    #[error("the server sent something unexpected during login")]
+    Protocol,
+    /// The server's own words. `metadata` of what came before is lost with the connection.
+    #[error("the server refuses the login: {}", failure.code)]
+    Refused { failure: Failure },
+}
+
+/// What a client is told in HELLO's SUCCESS.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// `Neo4j/…`
+    pub agent: String,
+    /// Whether routing happens in the server; copied, because drivers behave accordingly.
+    pub server_side_routing: Option<bool>,
+    /// Whether date-times in UTC are granted on Bolt 4.4.
+    pub utc: bool,
+}
+
+pub(crate) struct Server {
+    dialer: Arc<dyn Dial>,
+    /// The upstream is known by a `neo4j` scheme: clients' routing contexts are passed on.
+    pub routes: bool,
+    limits: CurrentLimits,
+    metrics: Metrics,
+    ranges: watch::Sender<Option<Arc<[VersionRange]>>>,
+    state: Mutex<State>,
+    /// One first connection at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    facts: Option<Facts>,
+    /// A connection on which nobody has logged in yet, for whoever does next.
+    spare: Option<(Greeting, Instant)>,
+    /// Since when the server can't be reached.
+    down_since: Option<Instant>,
+}
+
+impl Server {
+    pub fn new(
+        dialer: Arc<dyn Dial>,
+        routes: bool,
+        limits: CurrentLimits,
+        metrics: Metrics,
+    ) -> Self {
+        let (ranges, _) = watch::channel(None);
+        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { dialer, routes, limits, metrics, ranges, state, turn }
+    }
+
+    /// The versions that the server speaks; waits until it has answered once.
+    pub async fn ranges(&self) -> Arc<[VersionRange]> {
+        let mut ranges = self.ranges.subscribe();
+        let known = ranges.wait_for(Option::is_some).await;
+        known.ok().and_then(|known| known.clone()).unwrap_or_default()
+    }
+
+    /// Asks the server for its versions until it has answered once. The connection is kept for the
+    /// first client.
+    pub async fn discover(&self) {
+        let mut pause = DISCOVERY_PAUSE_MIN;
+        loop {
+            let greeting = self.within(Greeting::ask(&*self.dialer, &self.metrics)).await;
+            match greeting {
+                Ok((greeting, ranges)) => {
+                    info!(versions = ?ranges.iter().map(|range| range.newest).collect::<Vec<_>>(), "the upstream has answered");
+                    self.keep(greeting);
+                    self.ranges.send_replace(Some(ranges.into()));
+                    return;
+                }
+                Err(error) => {
+                    warn!(%error, "the upstream does not answer; clients wait");
+                    self.note(&Err::<(), _>(error));
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(DISCOVERY_PAUSE_MAX);
+        }
+    }
+
+    /// What clients of a class are told. The first time this takes a connection, which is kept for
+    /// the login that follows.
+    pub async fn facts(&self, class: &Arc<Class>) -> Result<Facts, ConnectError> {
+        if let Some(facts) = self.known_facts() {
+            return Ok(facts);
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(facts) = self.known_facts() {
+            return Ok(facts);
+        }
+        let mut greeting = self.open(class).await?;
+        self.within(greeting.hello(class, self.routing_context(class), None)).await?;
+        let facts = greeting.facts().cloned().ok_or(ConnectError::Protocol)?;
+        self.lock().facts = Some(facts.clone());
+        self.keep(greeting);
+        Ok(facts)
+    }
+
+    pub fn known_facts(&self) -> Option<Facts> {
+        self.lock().facts.clone()
+    }
+
+    /// Opens a connection and logs in.
+    pub async fn connect(
+        &self,
+        class: &Arc<Class>,
+        auth: &Auth,
+        limit: Duration,
+    ) -> Result<Box<Upstream>, ConnectError> {
+        self.login(class, auth, limit).await.map(|(upstream, _)| upstream)
+    }
+
+    /// As [`Self::connect`], with what the server says to the login.
+    pub async fn login(
+        &self,
+        class: &Arc<Class>,
+        auth: &Auth,
+        limit: Duration,
+    ) -> Result<(Box<Upstream>, Dictionary), ConnectError> {
+        let attempt = async {
+            if let Some(spare) = self.take_spare(class) {
+                match spare.login(class, self.routing_context(class), auth).await {
+                    Err(ConnectError::Closed | ConnectError::Unreachable(_)) => {}
+                    outcome => return outcome,
+                }
+            }
+            let greeting = Greeting::open(&*self.dialer, class.version, &self.metrics).await?;
+            greeting.login(class, self.routing_context(class), auth).await
+        };
+        let attempt = timeout(limit, attempt).await;
+        let outcome = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)));
+        self.note(&outcome);
+        let (mut greeting, metadata) = outcome?;
+        let facts = greeting.take_facts();
+        let receive_timeout = greeting.receive_timeout();
+        let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
+        let may_leak = greeting::may_leak_warnings(&facts.agent, class.version);
+        self.lock().facts = Some(facts);
+        let upstream = greeting.into_upstream(class, lifetime, receive_timeout, may_leak);
+        Ok((Box::new(upstream), metadata))
+    }
+
+    /// Whether the last attempt to reach the server failed, and how long ago that began.
+    pub fn down_for(&self) -> Option<Duration> {
+        self.lock().down_since.map(|since| since.elapsed())
+    }
+
+    /// The server would close it soon: it gives strangers 30 s.
+    pub fn drop_stale_spare(&self) {
+        let mut state = self.lock();
+        if state.spare.as_ref().is_some_and(|(_, since)| since.elapsed() > SPARE_AGE_MAX) {
+            state.spare = None;
+        }
+    }
+
+    async fn open(&self, class: &Arc<Class>) -> Result<Greeting, ConnectError> {
+        match self.take_spare(class) {
+            Some(spare) => Ok(spare),
+            None => {
+                let open = Greeting::open(&*self.dialer, class.version, &self.metrics);
+                self.within(open).await
+            }
+        }
+    }
+
+    fn take_spare(&self, class: &Arc<Class>) -> Option<Greeting> {
+        self.drop_stale_spare();
+        let mut state = self.lock();
+        let (mut greeting, _) = state.spare.take_if(|(spare, _)| spare.suits(class))?;
+        greeting.is_alive().then_some(greeting)
+    }
+
+    fn keep(&self, greeting: Greeting) {
+        self.lock().spare = Some((greeting, Instant::now()));
+    }
+
+    async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let limit = self.limits.now().connection_timeout.0;
+        let outcome = timeout(limit, work).await.unwrap_or(Err(ConnectError::TimedOut(limit)));
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Remembers whether the server could be reached.
+    fn note<T>(&self, outcome: &Result<T, ConnectError>) {
+        let mut state = self.lock();
+        match outcome {
+            Ok(_) | Err(ConnectError::Refused { .. }) => state.down_since = None,
+            Err(_) => {
+                state.down_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// For HELLO. What a client adds to its own only matters for ROUTE, which is passed on.
+    fn routing_context(&self, class: &Class) -> Option<Dictionary> {
+        class.routing.then(Dictionary::new)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("routes", &self.routes).finish_non_exhaustive()
+    }
+}
+
+/// Connections that were opened together shall not end together.
+fn jittered(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(rand::random_range(0.9..=1.1))
+}
+
+const DISCOVERY_PAUSE_MIN: Duration = Duration::from_millis(100);
+const DISCOVERY_PAUSE_MAX: Duration = Duration::from_secs(2);
+const SPARE_AGE_MAX: Duration = Duration::from_secs(20);

@@ -1,0 +1,170 @@
+//! HELLO, LOGON, LOGOFF: they end here, and the upstream sees only what a credential check or a new
+//! pooled connection needs.
+
+use std::sync::Arc;
+
+use bolt::chunk::payload;
+use bolt::failure::code;
+use bolt::message::{Auth, Hello};
+use bolt::{Dictionary, MessageError, Piece, Request, ServerState, Value, Version};
+use tokio::time::{Instant, timeout_at};
+use tracing::info;
+
+use super::{ClientState, End, Session};
+use crate::class::Class;
+use crate::failures;
+use crate::routing;
+use crate::server::Facts;
+
+impl Session {
+    pub(super) async fn hello(&mut self, piece: &Piece) -> Result<(), End> {
+        let hello = match self.decode(piece) {
+            Ok(Request::Hello(hello)) => hello,
+            other => return self.malformed(other).await,
+        };
+        let version = self.negotiated.version;
+        if hello.user_agent.is_empty() || (version >= FIRST_WITH_AGENT && !has_product(&hello)) {
+            let failure = failures::malformed("HELLO lacks `user_agent` or `bolt_agent.product`");
+            return self.refuse(&failure, "malformed_login").await;
+        }
+        self.entry.introduce(&hello.user_agent, version);
+        self.dialled = routing::dialled_address(&hello).map(Into::into);
+        let class = Arc::new(Class::of(&hello, version, self.shared.server().routes));
+        self.class = Some(class.clone());
+        match hello.auth {
+            Some(auth) => {
+                let extra = self.admit(auth, &class).await?;
+                let facts = self.shared.server().known_facts().unwrap_or_default();
+                let mut metadata = self.hello_metadata(&facts, &class);
+                extra.into_iter().for_each(|(key, value)| metadata.push(key, value));
+                self.logged_in(&metadata);
+                Ok(())
+            }
+            None => {
+                let shared = self.shared.clone();
+                match before(self.login_deadline, shared.server().facts(&class)).await? {
+                    Ok(facts) => {
+                        let metadata = self.hello_metadata(&facts, &class);
+                        self.success(&metadata);
+                        self.state = ServerState::Authentication;
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.refuse(&failures::unavailable(error), "login_unavailable").await
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) async fn logon(&mut self, piece: &Piece) -> Result<(), End> {
+        let auth = match self.decode(piece) {
+            Ok(Request::Logon(auth)) => auth,
+            other => return self.malformed(other).await,
+        };
+        let Some(class) = self.class.clone() else { return Err(End::Protocol("logon")) };
+        let mut metadata = self.admit(auth, &class).await?;
+        if self.negotiated.version.has_resolved_database() {
+            let address = self.shared.advertised(self.dialled.as_deref());
+            metadata.push("advertised_address", address);
+        }
+        self.logged_in(&metadata);
+        Ok(())
+    }
+
+    pub(super) fn logoff(&mut self) -> Result<(), End> {
+        self.member = None;
+        self.entry.set_user(None);
+        self.set_client_state(ClientState::Login);
+        self.inbox.set_authenticated(false);
+        self.login_deadline = Instant::now() + self.shared.limits().client_login_timeout.0;
+        self.state = ServerState::Authentication;
+        self.success(&Dictionary::new());
+        Ok(())
+    }
+
+    /// Asks the directory. A refusal is told, and ends the connection, as on Neo4j.
+    async fn admit(&mut self, auth: Auth, class: &Arc<Class>) -> Result<Dictionary, End> {
+        let directory = self.shared.directory().clone();
+        match before(self.login_deadline, directory.login(auth, class)).await? {
+            Ok((member, metadata)) => {
+                self.member = Some(member);
+                Ok(only_login_entries(metadata))
+            }
+            Err(failure) => {
+                info!(client = self.entry.id(), code = %failure.code, "login refused");
+                let reason = match failure.code.as_str() {
+                    code::DATABASE_UNAVAILABLE => "login_unavailable",
+                    code::RESOURCE_EXHAUSTION => "too_many_clients",
+                    _ => "login_refused",
+                };
+                self.refuse(&failure, reason).await.map(|()| Dictionary::new())
+            }
+        }
+    }
+
+    fn logged_in(&mut self, metadata: &Dictionary) {
+        let user = self.member.as_ref().map(|member| member.pool.name.as_str());
+        self.entry.set_user(user);
+        self.set_client_state(ClientState::Idle);
+        self.inbox.set_authenticated(true);
+        self.state = ServerState::Ready;
+        self.success(metadata);
+    }
+
+    fn hello_metadata(&self, facts: &Facts, class: &Class) -> Dictionary {
+        let give_up_s = KEEP_ALIVES_MISSED * self.shared.limits().keep_alive_interval.0.as_secs();
+        let give_up_s = i64::try_from(give_up_s.max(1)).unwrap_or(i64::MAX);
+        let mut hints = Dictionary::new().with("connection.recv_timeout_seconds", give_up_s);
+        if let Some(enabled) = facts.server_side_routing {
+            hints.push("ssr.enabled", enabled);
+        }
+        let mut metadata = Dictionary::new()
+            .with("server", facts.agent.as_str())
+            .with("connection_id", format!("bouncer-{}", self.entry.id()))
+            .with("hints", hints);
+        if self.negotiated.by_manifest {
+            metadata.push("protocol_version", class.version.to_string());
+        }
+        if class.utc && facts.utc {
+            metadata.push("patch_bolt", vec!["utc"]);
+        }
+        metadata
+    }
+
+    fn decode(&self, piece: &Piece) -> Result<Request, MessageError> {
+        match piece {
+            Piece::Message { wire, .. } => {
+                Request::decode_unauthenticated(&payload(wire), self.negotiated.version)
+            }
+            _ => Err(MessageError::Field("the message came in pieces")),
+        }
+    }
+
+    async fn malformed(&mut self, decoded: Result<Request, MessageError>) -> Result<(), End> {
+        match decoded {
+            Err(error @ (MessageError::Malformed(_) | MessageError::Field(_))) => {
+                self.refuse(&failures::malformed(error), "malformed_login").await
+            }
+            _ => Err(End::Protocol("unknown_message")),
+        }
+    }
+}
+
+async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, End> {
+    timeout_at(deadline, work).await.map_err(|_| End::LoginTimedOut)
+}
+
+fn has_product(hello: &Hello) -> bool {
+    hello.bolt_agent.as_ref().is_some_and(|agent| agent.str("product").is_some())
+}
+
+/// What the server says to a login beyond what every client is told.
+fn only_login_entries(metadata: Dictionary) -> Dictionary {
+    let expired = metadata.get("credentials_expired") == Some(&Value::Boolean(true));
+    if expired { Dictionary::new().with("credentials_expired", true) } else { Dictionary::new() }
+}
+
+const FIRST_WITH_AGENT: Version = Version::new(5, 3);
+/// Signs of life that may be missed before a client should give up.
+const KEEP_ALIVES_MISSED: u64 = 3;
