@@ -47,6 +47,7 @@ pub struct SettingsInfo {
     pub calls: usize,
     pub hold_ms: u64,
     pub query: String,
+    pub pool_size: usize,
     pub worker: String,
     pub driver: String,
     pub database: Option<String>,
@@ -60,6 +61,8 @@ pub struct PatternResult {
     pub calls_per_task: usize,
     pub drivers_created: u64,
     pub connections: Connections,
+    /// What the pooler itself counted, of a pattern that went through one.
+    pub pooler: Option<PoolerNumbers>,
     pub first_answer: Option<FirstAnswer>,
     pub query_ms: Option<Spread>,
     /// Since the run's start.
@@ -100,6 +103,14 @@ pub struct Connections {
     pub peak_in_use: u64,
     /// Other applications' connections seen meanwhile; not part of the numbers above.
     pub others: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolerNumbers {
+    /// The most clients connected at once, sampled.
+    pub peak_clients: u64,
+    /// To be held against `connections.opened`, which is the server's number.
+    pub upstream_opened: u64,
 }
 
 /// From the start of a task's process to the first answer of the server.

@@ -20,6 +20,8 @@ pub struct Settings {
     /// The task's own work after each call: drivers are kept, no transaction is open.
     pub hold: Duration,
     pub query: String,
+    /// Upstream connections of the pooler that [`Pattern::Pooled`] goes through.
+    pub pool_size: usize,
     pub worker: Worker,
     pub engine: Engine,
     /// Each run makes a folder of its own in here.
@@ -45,17 +47,20 @@ pub enum Pattern {
     Problematic,
     /// One driver for each alias and process.
     Improved,
+    /// The problematic tasks, unchanged, through a pooler in the lab's own process.
+    Pooled,
     /// Half as many tasks as usual, each of the problematic kind with twice the calls.
     Stress,
 }
 
 impl Pattern {
-    pub const ALL: [Self; 3] = [Self::Problematic, Self::Improved, Self::Stress];
+    pub const ALL: [Self; 4] = [Self::Problematic, Self::Improved, Self::Pooled, Self::Stress];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Problematic => "problematic",
             Self::Improved => "improved",
+            Self::Pooled => "pooled",
             Self::Stress => "stress",
         }
     }
@@ -63,16 +68,33 @@ impl Pattern {
     /// Tasks and calls of this pattern under `settings`.
     pub fn load(self, settings: &Settings) -> (usize, usize) {
         match self {
-            Self::Problematic | Self::Improved => (settings.tasks, settings.calls),
+            Self::Problematic | Self::Improved | Self::Pooled => (settings.tasks, settings.calls),
             Self::Stress => (settings.tasks.div_ceil(2), settings.calls * 2),
         }
     }
 
-    /// The most connections that a task of this pattern holds at once.
+    /// The most connections that a task of this pattern holds at once, to the server or to the
+    /// pooler.
     pub fn connections_per_task(self, calls: usize) -> usize {
         match self {
-            Self::Problematic | Self::Stress => calls,
+            Self::Problematic | Self::Pooled | Self::Stress => calls,
             Self::Improved => 1,
+        }
+    }
+
+    /// What this pattern does to the server: the connections that it opens, and the most of them at
+    /// once.
+    pub fn server_load(self, settings: &Settings) -> (usize, usize) {
+        let (tasks, calls) = self.load(settings);
+        let each = self.connections_per_task(calls);
+        match self {
+            Self::Problematic | Self::Improved | Self::Stress => {
+                (tasks * each, tasks.min(settings.parallelism) * each)
+            }
+            Self::Pooled => {
+                let most = pooled_connections_max(settings.pool_size);
+                (most, most)
+            }
         }
     }
 }
@@ -93,6 +115,12 @@ impl FromStr for Pattern {
             format!("there is no pattern `{name}`; choose from {names}")
         })
     }
+}
+
+/// The most connections that a pooler with a pool of this size holds for one user. The one on top
+/// is for checking a password while the pool is full.
+pub fn pooled_connections_max(pool_size: usize) -> usize {
+    pool_size.saturating_add(1)
 }
 
 /// What runs inside a task process.

@@ -82,7 +82,10 @@ fn end_with_the_lab() {
 
 fn run(job: &Job) -> Outcome {
     let mut connections: Box<dyn Connections> = match job.pattern {
-        Pattern::Problematic | Pattern::Stress => Box::new(ProblematicDatabaseConnection::new(job)),
+        // Of the pooler, pooled tasks know the address, and that is in the job.
+        Pattern::Problematic | Pattern::Pooled | Pattern::Stress => {
+            Box::new(ProblematicDatabaseConnection::new(job))
+        }
         Pattern::Improved => Box::new(ImprovedDatabaseConnection::new(job)),
     };
     let mut outcome = Outcome::default();

@@ -26,7 +26,7 @@ use crate::server::{ConnectError, Server};
 
 pub(crate) use budget::{Budget, Permit};
 pub(crate) use lease::Lease;
-pub(crate) use upstream::Upstream;
+pub(crate) use upstream::{Connection, Upstream};
 
 use state::{Next, State, Waiter};
 
@@ -77,7 +77,7 @@ pub(crate) struct Ticket {
 /// What was decided under the lock and has to be done behind it.
 #[derive(Default)]
 struct Actions {
-    close: Vec<Box<Upstream>>,
+    close: Vec<Connection>,
     connect: Vec<(Arc<Class>, Permit)>,
     refuse: Vec<(Waiter, AcquireError)>,
 }
@@ -425,7 +425,7 @@ impl Pool {
     }
 
     fn is_worn(&self, state: &State, upstream: &Upstream) -> bool {
-        self.single_use
+        (self.single_use && upstream.was_used)
             || upstream.epoch != state.epoch
             || Instant::now() >= upstream.expires
             || state.open > self.max_size()

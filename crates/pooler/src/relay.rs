@@ -60,6 +60,8 @@ pub(crate) struct Relay<'a> {
 /// What is known about the unit of work.
 struct Unit {
     kind: UnitKind,
+    /// The server's, after its last answer.
+    state: ServerState,
     started: Instant,
     /// COMMIT or ROLLBACK was sent and is not answered yet.
     ending: Option<u8>,
@@ -100,6 +102,7 @@ impl<'a> Relay<'a> {
         };
         let unit = Unit {
             kind,
+            state: ServerState::Ready,
             started: Instant::now(),
             ending: None,
             is_mid_request: false,
@@ -134,8 +137,9 @@ impl<'a> Relay<'a> {
 
     /// Passes on what has arrived, then waits for more; `true` when everything was answered.
     async fn step(&mut self) -> Result<bool, Stop> {
-        self.forward_requests()?;
+        // An answer may be what the next request was waiting for.
         self.forward_answers()?;
+        self.forward_requests()?;
         self.recover()?;
         if self.is_over() {
             return Ok(true);
@@ -226,7 +230,6 @@ impl<'a> Relay<'a> {
         let Some(lease) = self.lease.take() else { return Ok(()) };
         let unanswered: Vec<u8> =
             lease.tracker.unanswered().filter(|request| *request != tag::RESET).collect();
-        let state = lease.tracker.state();
         let nothing_sent = lease.wire.written == self.unit.before[1].1 || self.unit.is_mid_request;
         let mid_message = !lease.scanner.is_at_boundary();
         let outcome_unknown = !self.unit.has_failed
@@ -247,7 +250,7 @@ impl<'a> Relay<'a> {
         let failure = self.unit.failure.take().unwrap_or_else(failures::upstream_lost);
         if unanswered.is_empty() {
             if !self.unit.has_failed && !self.unit.is_recovering {
-                self.session.state = state;
+                self.session.state = self.unit.state;
                 self.session.pending_failure = Some(Box::new(failure));
             }
             return Ok(());
@@ -272,14 +275,10 @@ impl<'a> Relay<'a> {
         if upstream.tracker.unanswered().len() > 0 {
             self.unit.failure = Some(failure);
         } else {
-            self.session.state = upstream_state(self.lease.as_ref());
+            self.session.state = self.unit.state;
             self.session.pending_failure = Some(Box::new(failure));
         }
     }
-}
-
-fn upstream_state(lease: Option<&Lease>) -> ServerState {
-    lease.map_or(ServerState::Ready, |lease| lease.tracker.state())
 }
 
 /// Why the relay stops before everything was answered.

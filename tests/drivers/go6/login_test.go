@@ -41,7 +41,7 @@ func TestTheCredentialsOfTheDriverCanBeVerified(t *testing.T) {
 func TestSessionsWithTokensOfTheirOwnTakeTurnsOnAConnection(t *testing.T) {
 	patiently(t, func(ctx context.Context) error {
 		driver := openDriver(t, oneConnection)
-		for range 3 {
+		for range 2 {
 			for _, auth := range []neo4j.AuthToken{token(), nativeToken()} {
 				if err := answersTo(ctx, driver, auth); err != nil {
 					return err
@@ -86,12 +86,12 @@ func TestAManagerOfTokensIsAskedAndMayChangeThem(t *testing.T) {
 	patiently(t, func(ctx context.Context) error {
 		tokens := &changing{}
 		driver := openDriverAt(t, uri(), tokens, oneConnection)
-		for range 4 {
+		for range 3 {
 			if _, err := execute(ctx, driver, "RETURN 1", nil); err != nil {
 				return err
 			}
 		}
-		equal(t, tokens.asked >= 4, true)
+		equal(t, tokens.asked >= 3, true)
 		return nil
 	})
 }

@@ -76,9 +76,8 @@ impl Budget {
         loop {
             self.changed.notified().await;
             while let Some(pool) = self.first_asking() {
-                if self.lock().open >= self.limit()
-                    && !others().iter().any(|other| other.give_way())
-                {
+                let is_exhausted = self.lock().open >= self.limit();
+                if is_exhausted && !others().iter().any(|other| other.give_way()) {
                     break;
                 }
                 self.served();

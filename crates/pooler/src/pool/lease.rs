@@ -14,7 +14,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, upstream: Box<Upstream>) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, mut upstream: Box<Upstream>) -> Self {
+        upstream.was_used = true;
         Self { pool, upstream: Some(upstream) }
     }
 

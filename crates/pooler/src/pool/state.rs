@@ -9,7 +9,7 @@ use bolt::message::Auth;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{AcquireError, Lease, PoolNumbers, Upstream};
+use super::{AcquireError, Connection, Lease, PoolNumbers, Upstream};
 use crate::class::Class;
 
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ pub(super) struct State {
 struct Slot {
     class: Arc<Class>,
     /// The one used last at the end: it is the next to be used, so that the others can age out.
-    idle: Vec<Box<Upstream>>,
+    idle: Vec<Connection>,
     waiting: usize,
     /// Idle, leased or being opened.
     open: usize,
@@ -69,8 +69,8 @@ impl State {
     pub fn take_idle(
         &mut self,
         class: &Arc<Class>,
-        dead: &mut Vec<Box<Upstream>>,
-    ) -> Option<Box<Upstream>> {
+        dead: &mut Vec<Connection>,
+    ) -> Option<Connection> {
         let (now, epoch) = (Instant::now(), self.epoch);
         let slot = self.slots.iter_mut().find(|slot| is_same(&slot.class, class))?;
         if slot.waiting > 0 {
@@ -177,7 +177,7 @@ impl State {
     }
 
     /// The connection that has been idle for longest, of any class.
-    pub fn evict_idle(&mut self) -> Option<Box<Upstream>> {
+    pub fn evict_idle(&mut self) -> Option<Connection> {
         let slot = self
             .slots
             .iter_mut()
@@ -192,7 +192,7 @@ impl State {
     /// Moves idle connections for which `ends` says so to `ended`.
     pub fn sweep(
         &mut self,
-        ended: &mut Vec<Box<Upstream>>,
+        ended: &mut Vec<Connection>,
         mut ends: impl FnMut(&mut Upstream, usize) -> bool,
     ) {
         for slot in &mut self.slots {
@@ -210,7 +210,7 @@ impl State {
         self.tidy();
     }
 
-    pub fn retire(&mut self, ended: &mut Vec<Box<Upstream>>) {
+    pub fn retire(&mut self, ended: &mut Vec<Connection>) {
         self.epoch += 1;
         self.sweep(ended, |_, _| true);
     }

@@ -13,6 +13,9 @@ use crate::class::Class;
 use crate::metrics::OpenUpstream;
 use crate::wire::Wire;
 
+/// In a box, because it is handed from list to lease to queue.
+pub(crate) type Connection = Box<Upstream>;
+
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub wire: Wire,
@@ -23,6 +26,8 @@ pub(crate) struct Upstream {
     pub id: String,
     pub expires: Instant,
     pub idle_since: Instant,
+    /// A client has had it.
+    pub was_used: bool,
     /// Of the pool, when this connection was planned.
     pub epoch: u64,
     pub permit: Permit,

@@ -55,8 +55,10 @@ impl Relay<'_> {
             tag::IGNORED => Summary::Ignored,
             _ => return Err(Lost("upstream_protocol").into()),
         };
-        let answered = self.upstream().tracker.answered(summary);
-        let request = answered.map_err(|_| Lost("upstream_unsolicited"))?;
+        let tracker = &mut self.upstream().tracker;
+        let request = tracker.answered(summary).map_err(|_| Lost("upstream_unsolicited"))?;
+        let state = tracker.state();
+        self.unit.state = state;
         if request == tag::RESET {
             // It was ours, or stands for the client's, which is answered when its turn comes.
             return match answer {

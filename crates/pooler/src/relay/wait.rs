@@ -18,7 +18,11 @@ use crate::metrics::Fault;
 /// nothing is spent on it while messages go back and forth.
 pub(super) struct Clock {
     alarm: Option<Pin<Box<Sleep>>>,
-    pub heard: Instant,
+    /// Bytes from upstream.
+    heard: Instant,
+    /// The server could have said something and we would have heard it.
+    listening: Instant,
+    /// Bytes from the client.
     client: Instant,
     client_took: Instant,
     client_written: u64,
@@ -32,6 +36,7 @@ impl Clock {
         Self {
             alarm: None,
             heard: now,
+            listening: now,
             client: now,
             client_took: now,
             client_written: 0,
@@ -131,7 +136,7 @@ impl Relay<'_> {
                 .limit()
                 .map(|limit| clock.client.max(clock.heard) + limit),
             limits.transaction_timeout.limit().map(|limit| self.unit.started + limit),
-            receive.map(|limit| clock.heard + limit),
+            receive.map(|limit| clock.heard.max(clock.listening) + limit),
             clock.abandoned.map(|since| since + RECOVERY_TIMEOUT),
         ];
         let always = [
@@ -172,7 +177,7 @@ impl Relay<'_> {
         let receive = self.upstream().receive_timeout;
         if waits_for_server
             && !self.session.client.has_output()
-            && passed(self.clock.heard, receive).is_some()
+            && passed(self.clock.heard.max(self.clock.listening), receive).is_some()
         {
             return Err(Lost("upstream_silent").into());
         }
@@ -199,7 +204,7 @@ impl Relay<'_> {
             self.clock.client_took = now;
         }
         if self.session.client.has_output() || self.upstream().tracker.unanswered().len() == 0 {
-            self.clock.heard = self.clock.heard.max(self.clock.client_took);
+            self.clock.listening = now;
         }
     }
 

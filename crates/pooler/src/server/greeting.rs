@@ -245,6 +245,7 @@ impl Greeting {
             id: self.connection_id,
             expires: now + lifetime,
             idle_since: now,
+            was_used: false,
             epoch: 0,
             permit: Permit::default(),
             receive_timeout,

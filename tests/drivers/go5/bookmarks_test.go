@@ -1,0 +1,1 @@
+../go6/bookmarks_test.go

@@ -1,0 +1,1 @@
+../go6/cancellation_test.go

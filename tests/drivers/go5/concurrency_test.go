@@ -1,0 +1,1 @@
+../go6/concurrency_test.go

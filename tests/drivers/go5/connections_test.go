@@ -1,0 +1,1 @@
+../go6/connections_test.go

@@ -1,0 +1,1 @@
+../go6/errors_test.go

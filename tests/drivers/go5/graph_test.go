@@ -1,0 +1,1 @@
+../go6/graph_test.go

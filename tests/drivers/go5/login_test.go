@@ -1,0 +1,1 @@
+../go6/login_test.go

@@ -1,0 +1,1 @@
+../go6/managed_test.go

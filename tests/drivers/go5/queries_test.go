@@ -1,0 +1,1 @@
+../go6/queries_test.go

@@ -1,0 +1,1 @@
+../go6/results_test.go

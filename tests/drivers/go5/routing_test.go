@@ -1,0 +1,1 @@
+../go6/routing_test.go

@@ -1,0 +1,1 @@
+../go6/server_test.go

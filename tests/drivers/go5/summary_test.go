@@ -1,0 +1,1 @@
+../go6/summary_test.go

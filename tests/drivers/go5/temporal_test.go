@@ -1,0 +1,1 @@
+../go6/temporal_test.go

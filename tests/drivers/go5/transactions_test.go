@@ -1,0 +1,1 @@
+../go6/transactions_test.go

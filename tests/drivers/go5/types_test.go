@@ -1,0 +1,1 @@
+../go6/types_test.go
