@@ -66,7 +66,7 @@ const HTTP_METHODS: [&[u8]; 7] = [b"G", b"P", b"H", b"O", b"D", b"C", b"T"];
 
 const HTTP_ANSWER: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     Content-Type: text/plain\r\n\
-    Content-Length: 104\r\n\
+    Content-Length: 106\r\n\
     Connection: close\r\n\
     Upgrade: bolt\r\n\
     \r\n\

@@ -55,6 +55,7 @@ impl Relay<'_> {
             tag::IGNORED => Summary::Ignored,
             _ => return Err(Lost("upstream_protocol").into()),
         };
+        let wire = self.checked(answer, &success, wire)?;
         let tracker = &mut self.upstream().tracker;
         let request = tracker.answered(summary).map_err(|_| Lost("upstream_unsolicited"))?;
         let state = tracker.state();
@@ -68,25 +69,32 @@ impl Relay<'_> {
         }
         match answer {
             tag::SUCCESS => self.succeeded(request, &success, wire),
-            tag::FAILURE => {
-                self.failed(request, wire);
-                Ok(())
+            tag::FAILURE => self.failed(request, wire),
+            _ => self.refused(wire),
+        }
+        Ok(())
+    }
+
+    /// What the client is to be told, as long as its request still counts as unanswered: an answer
+    /// that can't be believed is none.
+    fn checked(&mut self, answer: u8, success: &Success, wire: BytesMut) -> Result<BytesMut, Lost> {
+        if answer != tag::SUCCESS {
+            return Ok(wire);
+        }
+        let request = self.upstream().tracker.unanswered().next();
+        match request {
+            // The victim of `dbms.killConnection` is told SUCCESS, with nothing in it, before the
+            // end. No server answers these requests so; to take it for an answer could turn a
+            // transaction that was rolled back into one that was committed.
+            Some(tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT) if success.is_empty => {
+                Err(Lost("upstream_killed"))
             }
-            _ => {
-                self.refused(wire);
-                Ok(())
-            }
+            Some(tag::ROUTE) => self.table(&wire),
+            _ => Ok(wire),
         }
     }
 
-    fn succeeded(&mut self, request: u8, success: &Success, wire: BytesMut) -> Result<(), Stop> {
-        // The victim of `dbms.killConnection` is told SUCCESS, with nothing in it, before the end.
-        // No server answers these requests so; to take it for an answer could turn a transaction
-        // that was rolled back into one that was committed.
-        if success.is_empty && matches!(request, tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT)
-        {
-            return Err(Lost("upstream_killed").into());
-        }
+    fn succeeded(&mut self, request: u8, success: &Success, wire: BytesMut) {
         let is_summary = matches!(request, tag::BEGIN | tag::PULL | tag::DISCARD);
         if is_summary && success.on_system && !success.only_read && !self.unit.reads_only {
             self.unit.touches_system = true;
@@ -99,11 +107,9 @@ impl Relay<'_> {
             tag::PULL | tag::DISCARD if self.unit.kind == UnitKind::AutoCommit => {
                 self.unit.is_complete = !success.has_more;
             }
-            tag::ROUTE => return self.pass_on_table(&wire),
             _ => {}
         }
         self.pass_on(wire);
-        Ok(())
     }
 
     fn failed(&mut self, request: u8, wire: BytesMut) {
@@ -140,13 +146,11 @@ impl Relay<'_> {
         }
     }
 
-    fn pass_on_table(&mut self, wire: &BytesMut) -> Result<(), Stop> {
+    fn table(&mut self, wire: &BytesMut) -> Result<BytesMut, Lost> {
         let dialled = self.unit.address.take();
         let dialled = dialled.as_deref().or(self.session.dialled.as_deref());
         let address = self.session.shared.advertised(dialled);
-        let table = routing::rewritten(wire, &address).ok_or(Lost("upstream_protocol"))?;
-        self.pass_on(table);
-        Ok(())
+        routing::rewritten(wire, &address).ok_or(Lost("upstream_protocol"))
     }
 
     fn pass_on(&mut self, wire: BytesMut) {
