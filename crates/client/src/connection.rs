@@ -89,6 +89,19 @@ impl Connection {
     async fn dial_without_limit(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
         let socket = Dialer::new(target.clone(), &[])?.dial().await?;
         let routing = target.routing.then(|| Dictionary::new().with("address", target.address()));
+        Self::agree_on(socket, routing, timeout).await
+    }
+
+    /// Agrees on a version over a socket that is open already, without a limit of time.
+    pub async fn over(socket: Socket, timeout: Duration) -> Result<Self, ClientError> {
+        Self::agree_on(socket, None, timeout).await
+    }
+
+    async fn agree_on(
+        socket: Socket,
+        routing: Option<Dictionary>,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
         let mut connection = Self {
             socket,
             input: BytesMut::new(),

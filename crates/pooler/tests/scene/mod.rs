@@ -1,0 +1,151 @@
+//! A pooler in front of a sandbox, with clients over sockets or memory.
+
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bolt::Dictionary;
+use bolt::message::Auth;
+use client::{ClientError, Connection, Socket, Target};
+use pooler::{Config, Pooler};
+use sandbox::{Sandbox, Settings};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::net::TcpListener;
+
+pub struct Scene {
+    pub pooler: Pooler,
+    pub sandbox: Option<Sandbox>,
+}
+
+impl Scene {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let users = vec![("neo4j".to_owned(), PASSWORD.into())];
+        let settings = Settings { users, ..Settings::default() };
+        let sandbox = Sandbox::start(listener, settings).unwrap();
+        let mut config = Config::new(format!("bolt://{}", sandbox.address()).parse().unwrap());
+        change(&mut config);
+        let mut scene = Self::before(config).await;
+        scene.sandbox = Some(sandbox);
+        scene
+    }
+
+    /// In front of an upstream that is there already.
+    pub async fn before(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pooler = Pooler::start(listener, config).await.unwrap();
+        Self { pooler, sandbox: None }
+    }
+
+    pub async fn connect(&self, scheme: &str) -> Result<Connection, ClientError> {
+        let uri = format!("{scheme}://localhost:{}", self.pooler.address().port());
+        let target: Target = uri.parse().unwrap();
+        let mut connection = Connection::dial(&target, TIMEOUT).await?;
+        login(&mut connection).await?;
+        Ok(connection)
+    }
+
+    pub async fn login_as(&self, user: &str, password: &str) -> Result<(), ClientError> {
+        let target: Target = format!("bolt://{}", self.pooler.address()).parse().unwrap();
+        let mut connection = Connection::dial(&target, TIMEOUT).await?;
+        connection.login("scene/1", &Auth::basic(user, password)).await
+    }
+
+    /// A client that needs no file descriptor.
+    pub async fn memory_client(&self) -> Connection {
+        let (ours, theirs) = duplex(1 << 14);
+        self.pooler.serve(theirs);
+        let socket = Socket::Other(Box::new(ours));
+        let mut connection = Connection::over(socket, TIMEOUT).await.unwrap();
+        login(&mut connection).await.unwrap();
+        connection
+    }
+}
+
+pub async fn login(connection: &mut Connection) -> Result<(), ClientError> {
+    connection.login("scene/1", &Auth::basic("neo4j", PASSWORD)).await
+}
+
+/// Sends a number and returns what comes back.
+pub async fn ask(connection: &mut Connection, number: i64) -> i64 {
+    let parameters = Dictionary::new().with("n", number);
+    let table = connection.run("RETURN $n AS n", parameters, Default::default()).await.unwrap();
+    table.get(0, "n").as_integer().unwrap()
+}
+
+/// A stream on which the pooler trips once the fuse is set.
+pub struct Memory {
+    pub stream: DuplexStream,
+    pub fuse: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Memory {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        assert!(!self.fuse.load(Ordering::SeqCst), "the fuse is set");
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Everything that is logged from now on by this process, at the finest level.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn captured_log() -> Log {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .init();
+    log
+}
+
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "boltbouncer-secret";
