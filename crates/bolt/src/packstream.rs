@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
+use zeroize::Zeroize;
 
 pub use decode::{Kind, Reader};
 pub use encode::{Put, put_dictionary_header, put_list_header, put_structure_header, put_value};
@@ -99,6 +100,31 @@ impl Dictionary {
     pub fn strings(&self, key: &str) -> Vec<String> {
         let Some(Value::List(values)) = self.get(key) else { return Vec::new() };
         values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    }
+}
+
+impl Zeroize for Dictionary {
+    fn zeroize(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
+}
+
+impl Zeroize for Value {
+    /// Overwrites text and numbers, however deep; bytes only if nobody else holds them.
+    fn zeroize(&mut self) {
+        match self {
+            Self::String(string) => string.zeroize(),
+            Self::List(values) => values.iter_mut().for_each(Zeroize::zeroize),
+            Self::Dictionary(dictionary) => dictionary.zeroize(),
+            Self::Structure(structure) => structure.fields.iter_mut().for_each(Zeroize::zeroize),
+            Self::Bytes(bytes) => {
+                if let Ok(mut bytes) = std::mem::take(bytes).try_into_mut() {
+                    bytes.as_mut().zeroize();
+                }
+            }
+            Self::Integer(integer) => integer.zeroize(),
+            Self::Null | Self::Boolean(_) | Self::Float(_) | Self::Uuid(_) => {}
+        }
     }
 }
 

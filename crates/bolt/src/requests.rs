@@ -7,8 +7,8 @@ use crate::chunk::{ChunkError, HEADER};
 use crate::message::tag;
 use crate::scan::{drop_noops, message_length, tag_of};
 
-/// What [`Requests::next`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What [`Requests::next`] found. `Debug` shows lengths, never bytes: these may be a login's.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Piece {
     /// A whole request. What does not begin as a Bolt message does has tag 0.
     Message { tag: u8, wire: BytesMut },
@@ -16,6 +16,16 @@ pub enum Piece {
     Begun { wire: BytesMut },
     /// More of it; `ended` with its last byte.
     More { wire: BytesMut, ended: bool },
+}
+
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Message { tag, wire } => write!(f, "Message({tag:#04X}, {} bytes)", wire.len()),
+            Self::Begun { wire } => write!(f, "Begun({} bytes)", wire.len()),
+            Self::More { wire, ended } => write!(f, "More({} bytes, {ended})", wire.len()),
+        }
+    }
 }
 
 /// Splits a client's stream of chunks into requests. NOOPs are dropped.

@@ -117,6 +117,9 @@ fn ready(shared: &Shared) -> Response<Full<Bytes>> {
     if shared.is_draining() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
+    if !shared.server().has_answered() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the upstream has not answered yet\n");
+    }
     match shared.server().down_for() {
         None => text(StatusCode::OK, "ready\n"),
         Some(time) => {
@@ -129,6 +132,7 @@ fn ready(shared: &Shared) -> Response<Full<Bytes>> {
 fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
     let numbers: Vec<(String, PoolNumbers)> =
         shared.directory().pools().iter().map(|pool| (pool.name.clone(), pool.numbers())).collect();
+    let _turn = shared.scrape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     shared.metrics().refresh(&shared.clients.numbers(), &numbers);
     let mut body = String::new();
     match prometheus_client::encoding::text::encode(&mut body, &shared.registry) {

@@ -2,26 +2,30 @@
 //! carries nothing else; later ones against a keyed digest in memory. It never logs or keeps a
 //! credential longer than the pool that needs it.
 
+mod check;
 mod identity;
 mod record;
+mod tries;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bolt::failure::code;
 use bolt::message::Auth;
 use bolt::{Dictionary, Failure};
 use tokio::sync::{Semaphore, watch};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::class::Class;
 use crate::failures;
 use crate::metrics::LoginOutcome;
 use crate::pool::{Pool, Surroundings};
-use crate::server::ConnectError;
 
+pub(crate) use tries::{Tries, TryOutcome};
+
+use check::CheckJob;
 use identity::{Digest, Digester, IdentityKey};
-use record::{Record, Tries};
+use record::Record;
+use tries::Turn;
 
 /// Everybody who is known, and their pools.
 #[derive(Debug)]
@@ -36,8 +40,7 @@ pub(crate) struct Directory {
 #[derive(Debug, Default)]
 struct State {
     records: HashMap<IdentityKey, Record>,
-    /// By principal, whatever the scheme: the server locks the name.
-    tries: HashMap<String, Tries>,
+    waiting_checks: usize,
     /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
     generation: u64,
 }
@@ -89,15 +92,17 @@ impl Directory {
     }
 
     /// Lets a client in, or says why not. Returns what the server said to an unusual login.
+    /// `is_new`: a check is wanted even if the credential is known.
     pub async fn login(
         self: &Arc<Self>,
         auth: Auth,
         class: &Arc<Class>,
+        is_new: bool,
     ) -> Result<(Member, Dictionary), Failure> {
         let auth = Arc::new(auth);
         let (key, digest) = self.digester.identify(&auth);
         let mut check = loop {
-            match self.decide(&key, &digest, &auth) {
+            match self.decide(&key, &digest, &auth, is_new) {
                 Decision::Admit(pool) => {
                     self.around.metrics.login(LoginOutcome::Cached);
                     return self.join(pool, class, Dictionary::new());
@@ -109,9 +114,9 @@ impl Directory {
                 Decision::WaitForOther(mut check) => {
                     let _ = check.wait_for(Option::is_some).await;
                 }
-                Decision::Check(sender, check) => {
-                    let job = self.job(&key, &digest, &auth, class);
-                    tokio::spawn(self.clone().check(job, sender));
+                Decision::Check(done, check) => {
+                    let job = self.job(&key, &digest, &auth, class, done);
+                    tokio::spawn(job.run());
                     break check;
                 }
                 Decision::Wait(check) => break check,
@@ -119,7 +124,6 @@ impl Directory {
         };
         let outcome = check.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone());
         let Some(outcome) = outcome else {
-            self.lock().record(&key).end_check(&digest);
             return Err(failures::unavailable("the login could not be checked"));
         };
         self.around.metrics.login(outcome.kind());
@@ -134,7 +138,12 @@ impl Directory {
     pub fn forget_verified(&self) {
         let mut state = self.lock();
         state.generation += 1;
-        state.records.values_mut().for_each(Record::forget);
+        for record in state.records.values_mut() {
+            record.forget();
+            if let Some(pool) = &record.pool {
+                pool.doubt_credential();
+            }
+        }
         debug!("verified credentials are forgotten");
     }
 
@@ -162,14 +171,20 @@ impl Directory {
             record.tidy(ttl);
             !record.is_empty()
         });
-        state.tries.retain(|_, tries| !tries.is_over());
+        self.around.tries.tidy();
     }
 
-    fn decide(&self, key: &IdentityKey, digest: &Digest, auth: &Arc<Auth>) -> Decision {
+    fn decide(
+        &self,
+        key: &IdentityKey,
+        digest: &Digest,
+        auth: &Arc<Auth>,
+        is_new: bool,
+    ) -> Decision {
         let ttl = self.around.limits.now().auth_cache_ttl.0;
         let mut state = self.lock();
         let record = state.record(key);
-        if record.is_verified(digest, ttl) {
+        if !is_new && record.is_verified(digest, ttl) {
             let pool = record.pool_or(|| self.new_pool(key, false));
             pool.set_credential(auth.clone());
             return Decision::Admit(pool);
@@ -180,96 +195,40 @@ impl Directory {
         if let Some(check) = record.check(digest) {
             return Decision::Wait(check);
         }
-        if let Some(principal) = key.principal() {
-            let tries = state.tries.entry(principal.to_owned()).or_default();
-            if tries.are_used_up() {
-                return match tries.running() {
-                    Some(check) => Decision::WaitForOther(check),
-                    None => Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited),
-                };
-            }
+        if state.waiting_checks >= WAITING_CHECKS_MAX {
+            let failure = failures::unavailable("too many logins are waiting to be checked");
+            return Decision::Refuse(failure, LoginOutcome::Unavailable);
         }
         let (sender, check) = watch::channel(None);
-        if let Some(tries) = key.principal().and_then(|name| state.tries.get_mut(name)) {
-            tries.begin(check.clone());
+        match self.around.tries.begin(key.principal(), &check) {
+            Turn::Go => {}
+            Turn::WaitFor(other) => return Decision::WaitForOther(other),
+            Turn::Refuse => {
+                return Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
+            }
         }
         state.record(key).begin_check(digest.clone(), check.clone());
+        state.waiting_checks += 1;
         Decision::Check(sender, check)
     }
 
     fn job(
-        &self,
+        self: &Arc<Self>,
         key: &IdentityKey,
         digest: &Digest,
         auth: &Arc<Auth>,
         class: &Arc<Class>,
+        done: watch::Sender<Option<Outcome>>,
     ) -> CheckJob {
         CheckJob {
+            directory: self.clone(),
             key: key.clone(),
             digest: digest.clone(),
             auth: auth.clone(),
             class: class.clone(),
             generation: self.lock().generation,
+            done,
         }
-    }
-
-    /// Runs in a task of its own: other clients may wait for the outcome when the first one leaves.
-    async fn check(self: Arc<Self>, job: CheckJob, done: watch::Sender<Option<Outcome>>) {
-        let _turn = self.checks.acquire().await;
-        let limit = self.around.limits.now().connection_timeout.0;
-        let login = self.around.server.login(&job.class, &job.auth, limit).await;
-        let outcome = match login {
-            Ok((upstream, metadata)) => {
-                if metadata.boolean("credentials_expired") == Some(true) {
-                    let pool = self.new_pool(&job.key, true);
-                    pool.adopt(upstream, job.auth.clone());
-                    Outcome::Expired(pool, metadata)
-                } else {
-                    let pool = self.verified(&job);
-                    pool.adopt(upstream, job.auth.clone());
-                    Outcome::Verified(pool)
-                }
-            }
-            Err(ConnectError::Refused { failure }) => {
-                warn!(user = job.key.name(), code = %failure.code, "login refused by the upstream");
-                self.refused(&job, &failure);
-                Outcome::Refused(failure)
-            }
-            Err(error) => {
-                warn!(%error, "a login could not be checked");
-                Outcome::Unavailable(failures::unavailable(error))
-            }
-        };
-        {
-            let mut state = self.lock();
-            state.record(&job.key).end_check(&job.digest);
-            if let Some(tries) = job.key.principal().and_then(|name| state.tries.get_mut(name)) {
-                tries.end(&done);
-            }
-        }
-        done.send_replace(Some(outcome));
-    }
-
-    fn verified(self: &Arc<Self>, job: &CheckJob) -> Arc<Pool> {
-        let mut state = self.lock();
-        // The server counts failed tries anew after a login that worked.
-        if let Some(tries) = job.key.principal().and_then(|name| state.tries.get_mut(name)) {
-            tries.forget_failed();
-        }
-        let is_current = state.generation == job.generation;
-        let record = state.record(&job.key);
-        if is_current {
-            record.verified(job.digest.clone());
-        }
-        record.pool_or(|| self.new_pool(&job.key, false))
-    }
-
-    fn refused(&self, job: &CheckJob, failure: &Failure) {
-        let mut state = self.lock();
-        if let Some(tries) = job.key.principal().and_then(|name| state.tries.get_mut(name)) {
-            tries.failed(failure.code == code::AUTHENTICATION_RATE_LIMIT);
-        }
-        state.record(&job.key).refused(job.digest.clone(), failure.clone());
     }
 
     fn new_pool(&self, key: &IdentityKey, single_use: bool) -> Arc<Pool> {
@@ -297,15 +256,6 @@ impl Directory {
     }
 }
 
-/// A credential on its way to the upstream.
-struct CheckJob {
-    key: IdentityKey,
-    digest: Digest,
-    auth: Arc<Auth>,
-    class: Arc<Class>,
-    generation: u64,
-}
-
 impl Outcome {
     fn kind(&self) -> LoginOutcome {
         match self {
@@ -323,3 +273,5 @@ impl State {
 }
 
 const PARALLEL_CHECKS: usize = 16;
+/// Past so many, strangers have to come back later.
+const WAITING_CHECKS_MAX: usize = 1000;

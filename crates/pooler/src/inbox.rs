@@ -103,8 +103,8 @@ fn wire(piece: &Piece) -> &BytesMut {
 const UNAUTHENTICATED_MESSAGE_MAX: usize = 8 * 1024;
 /// Longer RUNs are passed on in pieces.
 const GATHERED_MAX: usize = 256 * 1024;
-/// For all but RUN. Neo4j has no limit here; BEGIN with thousands of bookmarks takes less.
-const MESSAGE_MAX: usize = 16 << 20;
+/// For all but RUN. Neo4j has no limit here; BEGIN with tens of thousands of bookmarks takes less.
+const MESSAGE_MAX: usize = 4 << 20;
 /// As Neo4j.
 const PIECES_MAX: usize = 300;
 const BYTES_MAX: usize = 2 << 20;

@@ -5,6 +5,7 @@
 //! carried out behind it.
 
 mod budget;
+mod growth;
 mod lease;
 mod maintenance;
 mod state;
@@ -17,12 +18,13 @@ use bolt::Failure;
 use bolt::message::Auth;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
+use crate::auth::Tries;
 use crate::class::Class;
 use crate::limits::CurrentLimits;
 use crate::metrics::Metrics;
-use crate::server::{ConnectError, Server};
+use crate::server::Server;
 
 pub(crate) use budget::{Budget, Permit};
 pub(crate) use lease::Lease;
@@ -37,6 +39,7 @@ pub(crate) struct Surroundings {
     pub limits: CurrentLimits,
     pub metrics: Metrics,
     pub budget: Arc<Budget>,
+    pub tries: Tries,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub(crate) struct Pool {
     pub name: String,
     /// Connections serve one unit of work only: they belong to somebody who has to change an
     /// expired password first.
-    single_use: bool,
+    pub is_single_use: bool,
     around: Arc<Surroundings>,
     state: Mutex<State>,
 }
@@ -107,8 +110,8 @@ impl PoolNumbers {
 }
 
 impl Pool {
-    pub fn new(name: String, single_use: bool, around: Arc<Surroundings>) -> Arc<Self> {
-        let pool = Arc::new(Self { name, single_use, around, state: Mutex::default() });
+    pub fn new(name: String, is_single_use: bool, around: Arc<Surroundings>) -> Arc<Self> {
+        let pool = Arc::new(Self { name, is_single_use, around, state: Mutex::default() });
         maintenance::start(&pool);
         pool
     }
@@ -125,13 +128,13 @@ impl Pool {
                 None if state.waiters.len() >= limits.max_waiting_clients => {
                     return Err(AcquireError::QueueFull(state.waiters.len()));
                 }
-                None if let Some(refusal) = state.hopeless() => {
+                None if let Some(refusal) = state.hopeless(class) => {
                     return Err(AcquireError::Refused(refusal));
                 }
                 None => {
                     let (sender, answer) = oneshot::channel();
                     let id = state.enqueue(class, sender);
-                    self.grow(&mut state, &mut actions);
+                    self.grow(&mut state, &mut actions, None);
                     let (pool, class) = (self.clone(), class.clone());
                     Acquiring::Waiting(Ticket { pool, id, class, answer })
                 }
@@ -147,7 +150,9 @@ impl Pool {
         {
             let mut state = self.lock();
             state.leased -= 1;
-            if self.is_worn(&state, &upstream) || self.around.budget.is_over_share(state.open) {
+            // One that has served nobody yet stays with those for whom it was opened.
+            let yields = upstream.was_used && self.around.budget.claims(self, state.open);
+            if self.is_worn(&state, &upstream) || yields {
                 state.left(&upstream.class);
                 actions.close.push(upstream);
             } else {
@@ -171,7 +176,7 @@ impl Pool {
                     }
                 }
             }
-            self.grow(&mut state, &mut actions);
+            self.grow(&mut state, &mut actions, None);
         }
         self.carry_out(actions);
     }
@@ -200,64 +205,9 @@ impl Pool {
             state.leased -= 1;
             state.left(&upstream.class);
             actions.close.push(upstream);
-            self.grow(&mut state, &mut actions);
+            self.grow(&mut state, &mut actions, None);
         }
         self.carry_out(actions);
-    }
-
-    /// Takes in a connection that was opened for a credential check, if there is room.
-    pub fn adopt(self: &Arc<Self>, mut upstream: Box<Upstream>, credential: Arc<Auth>) {
-        let permit = self.around.budget.take();
-        let mut state = self.lock();
-        state.credential = Some(credential);
-        state.blocked_until = None;
-        let has_room = state.open < self.max_size();
-        match permit.filter(|_| has_room) {
-            Some(permit) => {
-                upstream.permit = permit;
-                upstream.epoch = state.epoch;
-                state.entered(&upstream.class);
-                state.leased += 1;
-                drop(state);
-                self.offer(upstream);
-            }
-            None => {
-                // Whoever was waiting for a working credential is served now.
-                let mut actions = Actions::default();
-                self.grow(&mut state, &mut actions);
-                drop(state);
-                upstream.close();
-                self.carry_out(actions);
-            }
-        }
-    }
-
-    /// Starts connections for those who wait and can't be served by what there is.
-    fn grow(self: &Arc<Self>, state: &mut State, actions: &mut Actions) {
-        let limits = self.around.limits.now();
-        if let Some(refusal) = state.hopeless() {
-            let refused = AcquireError::Refused(refusal);
-            actions.refuse =
-                state.take_waiters().into_iter().map(|w| (w, refused.clone())).collect();
-        }
-        if state.credential.is_none() || state.is_blocked() {
-            return;
-        }
-        while state.connecting < limits.max_parallel_connects {
-            let Some(class) = state.uncovered_class() else { return };
-            if state.open >= self.max_size() {
-                let Some(mut idle) = state.evict_idle() else { return };
-                actions.connect.push((class.clone(), std::mem::take(&mut idle.permit)));
-                actions.close.push(idle);
-            } else {
-                let Some(permit) = self.around.budget.take() else {
-                    self.around.budget.ask(self, state.open);
-                    return;
-                };
-                actions.connect.push((class.clone(), permit));
-            }
-            state.begin_connect(&class);
-        }
     }
 
     fn carry_out(self: &Arc<Self>, actions: Actions) {
@@ -269,79 +219,6 @@ impl Pool {
         }
         for (class, permit) in actions.connect {
             tokio::spawn(self.clone().connect(class, permit));
-        }
-    }
-
-    async fn connect(self: Arc<Self>, class: Arc<Class>, permit: Permit) {
-        let (credential, epoch) = {
-            let state = self.lock();
-            (state.credential.clone(), state.epoch)
-        };
-        let opened = match credential {
-            Some(credential) => {
-                let timeout = self.around.limits.now().connection_timeout.0;
-                let opened = self.around.server.connect(&class, &credential, timeout).await;
-                opened.map_err(|error| (error, credential))
-            }
-            // The credential was refused while this connection was being planned.
-            None => {
-                let mut state = self.lock();
-                state.end_connect(&class);
-                state.left(&class);
-                return;
-            }
-        };
-        match opened {
-            Ok(mut upstream) => {
-                upstream.permit = permit;
-                upstream.epoch = epoch;
-                {
-                    let mut state = self.lock();
-                    state.end_connect(&class);
-                    state.leased += 1;
-                }
-                self.offer(upstream);
-            }
-            Err((error, credential)) => {
-                drop(permit);
-                self.connect_failed(&class, &error, &credential);
-            }
-        }
-    }
-
-    /// Nobody is left waiting for a connection that can't come. If others are open, their turn
-    /// comes with those.
-    fn connect_failed(&self, class: &Arc<Class>, error: &ConnectError, credential: &Arc<Auth>) {
-        self.around.metrics.upstream_connect_failed(error);
-        let answer = match error {
-            ConnectError::Refused { failure, .. } => {
-                warn!(user = %self.name, code = %failure.code, "the upstream refuses a credential that it took before");
-                AcquireError::Refused(failure.clone())
-            }
-            other => {
-                warn!(user = %self.name, error = %other, "cannot open an upstream connection");
-                AcquireError::Unavailable(other.to_string())
-            }
-        };
-        let unserved = {
-            let mut state = self.lock();
-            state.end_connect(class);
-            state.left(class);
-            if matches!(error, ConnectError::Refused { .. })
-                && state.credential.as_ref().is_some_and(|current| Arc::ptr_eq(current, credential))
-            {
-                state.refuse(failure_of(error));
-            }
-            state.blocked_until = Some(Instant::now() + GROWTH_PAUSE);
-            if state.open > state.connecting {
-                Vec::new()
-            } else {
-                state.blocked_until = None;
-                state.take_waiters()
-            }
-        };
-        for waiter in unserved {
-            let _ = waiter.answer.send(Err(answer.clone()));
         }
     }
 
@@ -364,13 +241,31 @@ impl Pool {
         self.lock().credential.is_none()
     }
 
+    /// What new connections log in with, while the upstream takes it.
+    pub fn credential(&self) -> Option<Arc<Auth>> {
+        self.lock().credential.clone()
+    }
+
+    /// Somebody may have changed the password: not many connections at once are opened with it.
+    pub fn doubt_credential(&self) {
+        self.lock().proven_at = None;
+    }
+
+    /// Closes idle connections that have been so for at least as long as one that gave no sign of
+    /// life.
+    pub fn drop_idle_since(self: &Arc<Self>, time: Instant) {
+        let mut actions = Actions::default();
+        self.lock().sweep(&mut actions.close, |upstream, _| upstream.idle_since <= time);
+        self.carry_out(actions);
+    }
+
     /// A credential that was checked, for growing.
     pub fn set_credential(self: &Arc<Self>, credential: Arc<Auth>) {
         let mut actions = Actions::default();
         {
             let mut state = self.lock();
             state.credential.get_or_insert(credential);
-            self.grow(&mut state, &mut actions);
+            self.grow(&mut state, &mut actions, None);
         }
         self.carry_out(actions);
     }
@@ -404,7 +299,7 @@ impl Pool {
         let mut actions = Actions::default();
         {
             let mut state = self.lock();
-            if self.around.budget.is_over_share(state.open) {
+            if state.has_idle() && self.around.budget.claims(self, state.open) {
                 actions.close.extend(state.evict_idle());
             }
         }
@@ -413,11 +308,9 @@ impl Pool {
         gave
     }
 
-    /// There is room again among all upstream connections.
-    pub fn resume_growth(self: &Arc<Self>) {
-        let mut actions = Actions::default();
-        self.grow(&mut self.lock(), &mut actions);
-        self.carry_out(actions);
+    /// Whose failed tries count together, if the scheme names somebody.
+    fn principal(&self) -> Option<&str> {
+        (!self.name.is_empty()).then_some(&self.name)
     }
 
     fn max_size(&self) -> usize {
@@ -425,7 +318,7 @@ impl Pool {
     }
 
     fn is_worn(&self, state: &State, upstream: &Upstream) -> bool {
-        (self.single_use && upstream.was_used)
+        (self.is_single_use && upstream.was_used)
             || upstream.epoch != state.epoch
             || Instant::now() >= upstream.expires
             || state.open > self.max_size()
@@ -455,13 +348,3 @@ impl Drop for Ticket {
         self.pool.lock().give_up(self.id, &self.class);
     }
 }
-
-fn failure_of(error: &ConnectError) -> Failure {
-    match error {
-        ConnectError::Refused { failure } => failure.clone(),
-        other => crate::failures::unavailable(other),
-    }
-}
-
-/// How long a pool with open connections waits after a failed attempt to open another one.
-const GROWTH_PAUSE: Duration = Duration::from_secs(1);

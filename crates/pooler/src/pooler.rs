@@ -16,7 +16,7 @@ use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 
 use crate::admin;
-use crate::auth::Directory;
+use crate::auth::{Directory, Tries};
 use crate::clients::Clients;
 use crate::config::{Config, ConfigError, Limits};
 use crate::limits::CurrentLimits;
@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub tls: RwLock<Option<ClientTls>>,
     draining: watch::Sender<bool>,
     sessions: Mutex<JoinSet<()>>,
+    /// One reading of the metrics at a time.
+    pub scrape: Mutex<()>,
 }
 
 impl Pooler {
@@ -178,7 +180,8 @@ impl Shared {
         let server = Server::new(dialer, routes, limits.clone(), metrics.clone());
         let budget = Budget::new(limits.clone());
         let server = Arc::new(server);
-        let around = Arc::new(Surroundings { server, limits, metrics, budget });
+        let tries = Tries::default();
+        let around = Arc::new(Surroundings { server, limits, metrics, budget, tries });
         Arc::new(Self {
             directory: Directory::new(around.clone()),
             around,
@@ -189,6 +192,7 @@ impl Shared {
             tls: RwLock::new(config.tls.clone()),
             draining: watch::Sender::new(false),
             sessions: Mutex::default(),
+            scrape: Mutex::default(),
         })
     }
 
@@ -250,7 +254,7 @@ impl Shared {
 }
 
 async fn discover(shared: Arc<Shared>) {
-    shared.server().discover().await;
+    shared.server().stay_informed().await;
 }
 
 async fn housekeeping(shared: Arc<Shared>) {

@@ -76,8 +76,8 @@ struct Unit {
     /// Takes the place of the next refusal from upstream: it was our time-out that caused it.
     failure: Option<Failure>,
     client_gone: bool,
-    /// The last answer of a transaction or result that went its normal way was seen.
-    is_complete: bool,
+    /// RUNs whose result has not been read to its end.
+    open_results: usize,
     /// The client did what it must not do, was told so, and is to be closed.
     hang_up: bool,
     reads_only: bool,
@@ -86,8 +86,8 @@ struct Unit {
     has_records: bool,
     /// For a routing table.
     address: Option<String>,
-    /// Bytes read and written when it began, by the client's and by the upstream's wire.
-    before: [(u64, u64); 2],
+    /// Bytes read and written by the upstream's wire when it began.
+    before: (u64, u64),
 }
 
 /// The upstream connection has ended, or can't be made sense of.
@@ -111,13 +111,13 @@ impl<'a> Relay<'a> {
             has_failed: false,
             failure: None,
             client_gone: false,
-            is_complete: false,
+            open_results: 0,
             hang_up: false,
             reads_only: false,
             touches_system: false,
             has_records: false,
             address: None,
-            before: [session.client.counts(), lease.wire.counts()],
+            before: lease.wire.counts(),
         };
         let clock = wait::Clock::new(unit.started);
         Self { session, lease: Some(lease), unit, clock }
@@ -137,8 +137,11 @@ impl<'a> Relay<'a> {
 
     /// Passes on what has arrived, then waits for more; `true` when everything was answered.
     async fn step(&mut self) -> Result<bool, Stop> {
-        // An answer may be what the next request was waiting for.
         self.forward_answers()?;
+        // What comes now begins another unit of work, and may be another user's.
+        if self.is_over() {
+            return Ok(true);
+        }
         self.forward_requests()?;
         self.recover()?;
         if self.is_over() {
@@ -178,15 +181,12 @@ impl<'a> Relay<'a> {
     /// Hands the connection on and leaves the client in the state that it must believe in.
     fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
         let held = self.unit.started.elapsed();
+        self.session.count_bytes();
         let metrics = self.session.shared.metrics().clone();
         metrics.unit_ended(self.unit.kind, held);
         if let Some(lease) = self.lease.take() {
-            let now = [self.session.client.counts(), lease.wire.counts()];
-            for ((side, before), now) in
-                ["client", "upstream"].into_iter().zip(self.unit.before).zip(now)
-            {
-                metrics.bytes(side, now.0 - before.0, now.1 - before.1);
-            }
+            let ((read, written), before) = (lease.wire.counts(), self.unit.before);
+            metrics.bytes("upstream", read - before.0, written - before.1);
             let leaks = self.unit.reset_sent && self.unit.has_records && lease.may_leak_warnings;
             // Anything but a clean connection is closed by the lease itself.
             if leaks { lease.discard() } else { drop(lease) }
@@ -215,12 +215,8 @@ impl<'a> Relay<'a> {
     /// hears of it with its next request.
     fn keep_unused_failure(&mut self) {
         let Some(failure) = self.unit.failure.take() else { return };
-        if !self.unit.is_complete && !self.unit.has_failed {
-            self.session.state = match self.unit.kind {
-                UnitKind::Transaction => ServerState::TxReady,
-                UnitKind::AutoCommit => ServerState::Streaming,
-                UnitKind::Route => ServerState::Ready,
-            };
+        if self.unit.state != ServerState::Ready && !self.unit.has_failed {
+            self.session.state = self.unit.state;
             self.session.pending_failure = Some(Box::new(failure));
         }
     }
@@ -230,7 +226,7 @@ impl<'a> Relay<'a> {
         let Some(lease) = self.lease.take() else { return Ok(()) };
         let unanswered: Vec<u8> =
             lease.tracker.unanswered().filter(|request| *request != tag::RESET).collect();
-        let nothing_sent = lease.wire.written == self.unit.before[1].1 || self.unit.is_mid_request;
+        let nothing_sent = lease.wire.written == self.unit.before.1 || self.unit.is_mid_request;
         let mid_message = !lease.scanner.is_at_boundary();
         let outcome_unknown = !self.unit.has_failed
             && match self.unit.kind {
@@ -238,6 +234,7 @@ impl<'a> Relay<'a> {
                 UnitKind::Transaction => self.unit.ending == Some(tag::COMMIT),
                 UnitKind::Route => false,
             };
+        self.unit.touches_system |= outcome_unknown;
         debug!(reason = lost.0, upstream = %lease.id, "upstream connection lost");
         self.session.shared.metrics().error(Fault::Upstream, lost.0);
         lease.discard();

@@ -3,17 +3,19 @@
 
 mod greeting;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bolt::failure::code;
 use bolt::message::Auth;
 use bolt::version::VersionRange;
 use bolt::{Dictionary, Failure, Version};
 use client::{ClientError, Dialer, Socket};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
@@ -55,6 +57,40 @@ pub(crate) enum ConnectError {
     Refused { failure: Failure },
 }
 
+/// What a refusal says about the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is wrong, or no longer right.
+    Rejected,
+    /// Nobody of that name is let in for a while, with whatever credential.
+    Locked,
+    /// Nothing: the server could not tell, or had other reasons.
+    Passing,
+}
+
+impl ConnectError {
+    /// The server's own words, if it was the server that refused.
+    pub fn into_failure(self) -> Option<Failure> {
+        match self {
+            Self::Refused { failure } => Some(failure),
+            _ => None,
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Refused { failure } => match failure.code.as_str() {
+                code::UNAUTHORIZED | code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED => {
+                    Verdict::Rejected
+                }
+                code::AUTHENTICATION_RATE_LIMIT => Verdict::Locked,
+                _ => Verdict::Passing,
+            },
+            _ => Verdict::Passing,
+        }
+    }
+}
+
 /// What a client is told in HELLO's SUCCESS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
@@ -76,11 +112,14 @@ pub(crate) struct Server {
     state: Mutex<State>,
     /// One first connection at a time.
     turn: tokio::sync::Mutex<()>,
+    /// The server could not be reached.
+    lost: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    facts: Option<Facts>,
+    /// By version, and whether date-times in UTC were asked for.
+    facts: HashMap<(Version, bool), Facts>,
     /// A connection on which nobody has logged in yet, for whoever does next.
     spare: Option<(Greeting, Instant)>,
     /// Since when the server can't be reached.
@@ -96,7 +135,7 @@ impl Server {
     ) -> Self {
         let (ranges, _) = watch::channel(None);
         let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { dialer, routes, limits, metrics, ranges, state, turn }
+        Self { dialer, routes, limits, metrics, ranges, state, turn, lost: Notify::new() }
     }
 
     /// The versions that the server speaks; waits until it has answered once.
@@ -106,9 +145,17 @@ impl Server {
         known.ok().and_then(|known| known.clone()).unwrap_or_default()
     }
 
-    /// Asks the server for its versions until it has answered once. The connection is kept for the
-    /// first client.
-    pub async fn discover(&self) {
+    /// Asks the server for its versions, once at the start, and again whenever it could not be
+    /// reached: until it answers, nobody else may have a reason to try.
+    pub async fn stay_informed(&self) {
+        loop {
+            self.discover().await;
+            self.lost.notified().await;
+        }
+    }
+
+    /// Asks until the server has answered. The connection is kept for the next login.
+    async fn discover(&self) {
         let mut pause = DISCOVERY_PAUSE_MIN;
         loop {
             let greeting = self.within(Greeting::ask(&*self.dialer, &self.metrics)).await;
@@ -120,8 +167,7 @@ impl Server {
                     return;
                 }
                 Err(error) => {
-                    warn!(%error, "the upstream does not answer; clients wait");
-                    self.note(&Err::<(), _>(error));
+                    warn!(%error, "the upstream does not answer");
                 }
             }
             tokio::time::sleep(pause).await;
@@ -132,23 +178,28 @@ impl Server {
     /// What clients of a class are told. The first time this takes a connection, which is kept for
     /// the login that follows.
     pub async fn facts(&self, class: &Arc<Class>) -> Result<Facts, ConnectError> {
-        if let Some(facts) = self.known_facts() {
+        if let Some(facts) = self.known_facts(class) {
             return Ok(facts);
         }
         let _turn = self.turn.lock().await;
-        if let Some(facts) = self.known_facts() {
+        if let Some(facts) = self.known_facts(class) {
             return Ok(facts);
         }
         let mut greeting = self.open(class).await?;
         self.within(greeting.hello(class, self.routing_context(class), None)).await?;
         let facts = greeting.facts().cloned().ok_or(ConnectError::Protocol)?;
-        self.lock().facts = Some(facts.clone());
+        self.lock().facts.insert((class.version, class.utc), facts.clone());
         self.keep(greeting);
         Ok(facts)
     }
 
-    pub fn known_facts(&self) -> Option<Facts> {
-        self.lock().facts.clone()
+    pub fn known_facts(&self, class: &Class) -> Option<Facts> {
+        self.lock().facts.get(&(class.version, class.utc)).cloned()
+    }
+
+    /// Whether the server has answered at all.
+    pub fn has_answered(&self) -> bool {
+        self.ranges.borrow().is_some()
     }
 
     /// Opens a connection and logs in.
@@ -186,7 +237,7 @@ impl Server {
         let receive_timeout = greeting.receive_timeout();
         let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
         let may_leak = greeting::may_leak_warnings(&facts.agent, class.version);
-        self.lock().facts = Some(facts);
+        self.lock().facts.insert((class.version, class.utc), facts);
         let upstream = greeting.into_upstream(class, lifetime, receive_timeout, may_leak);
         Ok((Box::new(upstream), metadata))
     }
@@ -242,6 +293,7 @@ impl Server {
             Ok(_) | Err(ConnectError::Refused { .. }) => state.down_since = None,
             Err(_) => {
                 state.down_since.get_or_insert_with(Instant::now);
+                self.lost.notify_one();
             }
         }
     }

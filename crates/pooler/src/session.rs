@@ -78,6 +78,8 @@ pub(crate) struct Session {
     pub class: Option<Arc<Class>>,
     pub member: Option<Member>,
     pub login_deadline: Instant,
+    /// Bytes that the metrics know of already.
+    counted: (u64, u64),
 }
 
 /// Serves a client until it ends.
@@ -102,6 +104,7 @@ pub(crate) async fn serve(socket: Socket, entry: Entry, shared: Arc<Shared>) {
                 class: None,
                 member: None,
                 login_deadline,
+                counted: (0, 0),
             };
             session.run().await
         }
@@ -124,6 +127,7 @@ impl Session {
                 },
             };
             if let Err(end) = step {
+                self.count_bytes();
                 return end;
             }
         }
@@ -206,6 +210,12 @@ impl Session {
         put_failure(&mut self.client.output, failure, self.negotiated.version);
         self.client.finish().await;
         Err(End::Refused(reason))
+    }
+
+    pub fn count_bytes(&mut self) {
+        let now = self.client.counts();
+        let before = std::mem::replace(&mut self.counted, now);
+        self.shared.metrics().bytes("client", now.0 - before.0, now.1 - before.1);
     }
 
     pub fn set_client_state(&self, state: ClientState) {

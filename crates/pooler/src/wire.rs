@@ -11,7 +11,6 @@ use bytes::{Buf, BytesMut};
 use client::Socket;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-#[derive(Debug)]
 pub(crate) struct Wire {
     socket: Socket,
     pub input: BytesMut,
@@ -130,6 +129,17 @@ impl Wire {
         if self.poll_flush(&mut cx).is_ready() {
             let _ = Pin::new(&mut self.socket).poll_shutdown(&mut cx);
         }
+    }
+}
+
+/// How much is there, never what: it may be a login.
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire")
+            .field("socket", &self.socket)
+            .field("input", &self.input.len())
+            .field("output", &self.output.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use super::MessageError;
 use crate::packstream::{Dictionary, Value};
 use crate::version::Version;
@@ -60,9 +62,16 @@ impl Hello {
     }
 }
 
-/// A password or token. It goes where it must and is never printed.
+/// A password or token. It goes where it must, is never printed, and is overwritten when it is no
+/// longer needed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Secret {
     /// The secret itself, for whoever has to send or compare it.
@@ -83,9 +92,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Credentials as they were sent. `Debug` shows the scheme and nothing else.
+/// Credentials as they were sent. `Debug` shows the scheme and nothing else; what they hold is
+/// overwritten when they are dropped.
 #[derive(Clone, Default, PartialEq)]
 pub struct Auth(pub Dictionary);
+
+impl Drop for Auth {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Auth {
     pub fn basic(principal: &str, credentials: &str) -> Self {

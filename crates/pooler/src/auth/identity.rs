@@ -6,8 +6,8 @@ use bolt::packstream::{Put, put_value};
 use bytes::BytesMut;
 use zeroize::Zeroize;
 
-/// What has to be equal for two logins to share a pool: scheme, principal, realm and parameters; or
-/// everything, for schemes that name nobody, such as bearer tokens.
+/// What has to be equal for two logins to share a pool: for `basic`, everything but the password; for
+/// other schemes everything, because what names somebody there may be the credential itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct IdentityKey {
     principal: String,
@@ -49,11 +49,9 @@ impl Digester {
     pub fn identify(&self, auth: &Auth) -> (IdentityKey, Digest) {
         let whole = self.digest(auth, |_| true);
         let principal = auth.principal().to_owned();
-        let digest = if principal.is_empty() {
-            whole
-        } else {
-            self.digest(auth, |key| key != "credentials")
-        };
+        let has_password = auth.scheme() == "basic" && !principal.is_empty();
+        let digest =
+            if has_password { self.digest(auth, |key| key != "credentials") } else { whole };
         (IdentityKey { principal, digest }, Digest(whole))
     }
 
@@ -131,5 +129,8 @@ mod tests {
         let (key, _) = digester.identify(&bearer("one"));
         assert_eq!(key.principal(), None);
         assert_ne!(key, digester.identify(&bearer("two")).0);
+        // A name beside a token proves nothing.
+        let named = |token| Auth(bearer(token).0.clone().with("principal", "svc"));
+        assert_ne!(digester.identify(&named("one")).0, digester.identify(&named("two")).0);
     }
 }

@@ -1,15 +1,13 @@
-//! What is remembered of one identity and of one principal's failed tries.
+//! What is remembered of one identity.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::Failure;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Check;
 use super::identity::Digest;
-use super::{Check, Outcome};
 use crate::pool::Pool;
 
 #[derive(Debug, Default)]
@@ -84,53 +82,5 @@ impl Record {
     }
 }
 
-/// Failed tries of a principal. Neo4j locks a name after the third within five seconds
-/// (`dbms.security.auth_max_failed_attempts`, `auth_lock_time`), for everybody and with the right
-/// password too; so there is never a third from here.
-#[derive(Debug, Default)]
-pub(super) struct Tries {
-    failed: VecDeque<Instant>,
-    running: Vec<Check>,
-}
-
-impl Tries {
-    /// Another check, if it failed, could be the third.
-    pub fn are_used_up(&mut self) -> bool {
-        self.failed.retain(|since| since.elapsed() < LOCK_TIME);
-        self.failed.len() + self.running.len() >= FAILED_MAX
-    }
-
-    /// A check after which there may be room for another.
-    pub fn running(&self) -> Option<Check> {
-        self.running.first().cloned()
-    }
-
-    pub fn begin(&mut self, check: Check) {
-        self.running.push(check);
-    }
-
-    pub fn end(&mut self, check: &watch::Sender<Option<Outcome>>) {
-        self.running.retain(|running| !running.same_channel(&check.subscribe()));
-    }
-
-    /// `locked`: the server says that there were too many already.
-    pub fn failed(&mut self, locked: bool) {
-        for _ in 0..if locked { FAILED_MAX } else { 1 } {
-            self.failed.push_back(Instant::now());
-        }
-    }
-
-    pub fn forget_failed(&mut self) {
-        self.failed.clear();
-    }
-
-    pub fn is_over(&mut self) -> bool {
-        self.failed.retain(|since| since.elapsed() < LOCK_TIME);
-        self.failed.is_empty() && self.running.is_empty()
-    }
-}
-
 /// A refusal is the answer to the same credentials for this long.
 const REFUSAL_TTL: Duration = Duration::from_secs(5);
-const LOCK_TIME: Duration = Duration::from_secs(5);
-const FAILED_MAX: usize = 2;

@@ -127,6 +127,7 @@ impl Limits {
         let at_least_one = [
             ("limits.max_connection_pool_size", self.max_connection_pool_size),
             ("limits.max_parallel_connects", self.max_parallel_connects),
+            ("limits.max_waiting_clients", self.max_waiting_clients),
         ];
         for (key, value) in at_least_one {
             if value == 0 {

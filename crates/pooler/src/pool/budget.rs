@@ -14,8 +14,9 @@ use crate::limits::CurrentLimits;
 pub(crate) struct Budget {
     limits: CurrentLimits,
     state: Mutex<State>,
-    someone_asks: AtomicBool,
-    /// Something happened that may serve a pool that asks.
+    /// Some pool asks, or was promised a connection.
+    is_wanted: AtomicBool,
+    /// Something happened that may serve a pool.
     changed: Notify,
 }
 
@@ -25,25 +26,34 @@ struct State {
     /// Pools that want to grow with the connections that they had when they asked, the first to
     /// ask in front.
     asking: VecDeque<(Weak<Pool>, usize)>,
+    /// Pools for which another one is closing a connection.
+    promised: VecDeque<Weak<Pool>>,
 }
 
 /// The right to have one upstream connection open. The default one grants nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Permit(Option<Arc<Budget>>);
 
+impl State {
+    fn is_wanted(&self) -> bool {
+        !self.promised.is_empty() || !self.asking.is_empty()
+    }
+}
+
 impl Budget {
     pub fn new(limits: CurrentLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
             state: Mutex::default(),
-            someone_asks: AtomicBool::new(false),
+            is_wanted: AtomicBool::new(false),
             changed: Notify::new(),
         })
     }
 
     pub fn take(self: &Arc<Self>) -> Option<Permit> {
         let mut state = self.lock();
-        if state.open >= self.limit() {
+        // Nobody overtakes those who asked.
+        if state.open >= self.limit() || state.is_wanted() {
             return None;
         }
         state.open += 1;
@@ -53,55 +63,60 @@ impl Budget {
     /// Puts a pool with `open` connections in the queue, once.
     pub fn ask(&self, pool: &Arc<Pool>, open: usize) {
         let mut state = self.lock();
-        if !state.asking.iter().any(|(asking, _)| asking.as_ptr() == Arc::as_ptr(pool)) {
+        let is_same = |other: &Weak<Pool>| other.as_ptr() == Arc::as_ptr(pool);
+        let is_known = state.asking.iter().any(|(asking, _)| is_same(asking))
+            || state.promised.iter().any(is_same);
+        if !is_known {
             state.asking.push_back((Arc::downgrade(pool), open));
-            self.someone_asks.store(true, Ordering::Relaxed);
+            self.is_wanted.store(true, Ordering::Relaxed);
             self.changed.notify_one();
         }
     }
 
-    /// Whether a pool with `open` connections should let one go: the pool that asks first has none,
-    /// or would still have fewer.
-    pub fn is_over_share(&self, open: usize) -> bool {
-        self.someone_asks.load(Ordering::Relaxed)
-            && self
-                .lock()
-                .asking
-                .front()
-                .is_some_and(|(_, asking)| *asking == 0 || open > asking + 1)
+    /// Whether a pool with `open` connections is to close one now: the other pool that asks first
+    /// has none, or would still have fewer. Only one pool is told so for each that asks.
+    pub fn claims(&self, pool: &Arc<Pool>, open: usize) -> bool {
+        if !self.is_wanted.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut state = self.lock();
+        let is_over_share = state.asking.front().is_some_and(|(asking, theirs)| {
+            asking.as_ptr() != Arc::as_ptr(pool) && (*theirs == 0 || open > theirs + 1)
+        });
+        if is_over_share && let Some((asking, _)) = state.asking.pop_front() {
+            state.promised.push_back(asking);
+        }
+        is_over_share
     }
 
     /// Serves pools that ask, for ever. `others` are asked to let an idle connection go.
-    pub async fn serve(&self, others: impl Fn() -> Vec<Arc<Pool>>) {
+    pub async fn serve(self: &Arc<Self>, others: impl Fn() -> Vec<Arc<Pool>>) {
         loop {
             self.changed.notified().await;
-            while let Some(pool) = self.first_asking() {
-                let is_exhausted = self.lock().open >= self.limit();
-                if is_exhausted && !others().iter().any(|other| other.give_way()) {
+            loop {
+                while let Some((pool, permit)) = self.next_to_serve() {
+                    pool.grow_with(permit);
+                }
+                let is_wanted = self.is_wanted.load(Ordering::Relaxed);
+                if !is_wanted || !others().iter().any(|other| other.give_way()) {
                     break;
                 }
-                self.served();
-                pool.resume_growth();
             }
         }
     }
 
-    fn first_asking(&self) -> Option<Arc<Pool>> {
+    /// Who may grow now, if there is room.
+    fn next_to_serve(self: &Arc<Self>) -> Option<(Arc<Pool>, Permit)> {
         let mut state = self.lock();
-        while let Some(first) = state.asking.front() {
-            if let Some(pool) = first.0.upgrade() {
-                return Some(pool);
-            }
-            state.asking.pop_front();
+        let mut next = None;
+        while next.is_none() && state.open < self.limit() {
+            let first = state.promised.pop_front();
+            let Some(first) = first.or_else(|| Some(state.asking.pop_front()?.0)) else { break };
+            next = first.upgrade();
         }
-        self.someone_asks.store(false, Ordering::Relaxed);
-        None
-    }
-
-    fn served(&self) {
-        let mut state = self.lock();
-        state.asking.pop_front();
-        self.someone_asks.store(!state.asking.is_empty(), Ordering::Relaxed);
+        self.is_wanted.store(state.is_wanted(), Ordering::Relaxed);
+        state.open += usize::from(next.is_some());
+        next.map(|pool| (pool, Permit(Some(self.clone()))))
     }
 
     fn limit(&self) -> usize {
@@ -120,7 +135,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(budget) = self.0.take() {
             budget.lock().open -= 1;
-            if budget.someone_asks.load(Ordering::Relaxed) {
+            if budget.is_wanted.load(Ordering::Relaxed) {
                 budget.changed.notify_one();
             }
         }

@@ -68,8 +68,8 @@ impl Pool {
                     || open > limits.max_connection_pool_size
                     || (open > wanted && is_old(upstream.idle_since))
             });
-            self.grow(&mut state, &mut actions);
-            while state.connecting < limits.max_parallel_connects
+            self.grow(&mut state, &mut actions, None);
+            while state.connecting < self.parallel_connects(&state)
                 && state.credential.is_some()
                 && !state.is_blocked()
                 && let Some(class) = state.class_below(wanted)

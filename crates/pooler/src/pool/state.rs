@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolt::Failure;
 use bolt::message::Auth;
@@ -26,6 +27,8 @@ pub(super) struct State {
     /// What new connections log in with; `None` once the upstream has refused it.
     pub credential: Option<Arc<Auth>>,
     refusal: Option<Failure>,
+    /// When it last worked.
+    pub proven_at: Option<Instant>,
     /// Connections of an earlier epoch are closed instead of used again.
     pub epoch: u64,
     /// No growth before.
@@ -128,7 +131,11 @@ impl State {
             return self.pop_waiter(0);
         }
         let wanted = first.class.clone();
-        if self.slot(&wanted).open == 0 || self.overtaken >= OVERTAKEN_MAX {
+        let may_connect = self.credential.is_some() && !self.is_blocked();
+        let slot = self.slot(&wanted);
+        let (has_none, has_enough) = (slot.open == 0, slot.connecting >= slot.waiting);
+        let can_convert = may_connect && !has_enough;
+        if can_convert && (has_none || self.overtaken >= OVERTAKEN_MAX) {
             self.overtaken = 0;
             return Next::Convert(wanted);
         }
@@ -137,7 +144,7 @@ impl State {
                 self.overtaken += 1;
                 self.pop_waiter(index)
             }
-            None if self.open >= size_max => Next::Convert(wanted),
+            None if can_convert && self.open >= size_max => Next::Convert(wanted),
             None => Next::Rest,
         }
     }
@@ -174,6 +181,10 @@ impl State {
     fn connecting_of(&self, class: &Arc<Class>) -> usize {
         let slot = self.slots.iter().find(|slot| is_same(&slot.class, class));
         slot.map_or(0, |slot| slot.connecting)
+    }
+
+    pub fn has_idle(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.idle.is_empty())
     }
 
     /// The connection that has been idle for longest, of any class.
@@ -251,10 +262,42 @@ impl State {
         self.refusal = Some(why);
     }
 
-    /// Why nobody can be served: there is no connection, and nothing to open one with.
-    pub fn hopeless(&self) -> Option<Failure> {
-        let is_hopeless = self.open == 0 && self.credential.is_none();
-        self.refusal.clone().filter(|_| is_hopeless)
+    /// Why nobody of this class can be served: there is no connection, and nothing to open one
+    /// with.
+    pub fn hopeless(&self, class: &Arc<Class>) -> Option<Failure> {
+        let has_some = self.slots.iter().any(|slot| is_same(&slot.class, class) && slot.open > 0);
+        self.refusal.clone().filter(|_| !has_some && self.credential.is_none())
+    }
+
+    /// Those who wait and can't be served, with the reason.
+    pub fn take_hopeless(&mut self) -> Vec<(Waiter, AcquireError)> {
+        let mut refused = Vec::new();
+        let mut index = 0;
+        while let Some(waiter) = self.waiters.get(index) {
+            let class = waiter.class.clone();
+            let Some(why) = self.hopeless(&class) else {
+                index += 1;
+                continue;
+            };
+            if let Some(waiter) = self.waiters.remove(index) {
+                self.slot(&class).waiting -= 1;
+                refused.push((waiter, AcquireError::Refused(why)));
+            }
+        }
+        self.tidy();
+        refused
+    }
+
+    /// This credential has just worked.
+    pub fn prove(&mut self, credential: Arc<Auth>) {
+        self.credential = Some(credential);
+        self.refusal = None;
+        self.blocked_until = None;
+        self.proven_at = Some(Instant::now());
+    }
+
+    pub fn is_proven(&self) -> bool {
+        self.proven_at.is_some_and(|since| since.elapsed() < PROOF_TTL)
     }
 
     pub fn is_blocked(&self) -> bool {
@@ -312,3 +355,5 @@ fn is_same(a: &Arc<Class>, b: &Arc<Class>) -> bool {
 
 /// How often the first in the queue may be passed by others before a connection is converted.
 const OVERTAKEN_MAX: usize = 32;
+/// For how long a credential that has worked is believed to work still.
+const PROOF_TTL: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use bolt::Failure;
 use bolt::chunk::NOOP;
@@ -40,8 +41,11 @@ pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLea
                 let limits = shared.limits();
                 let idle = lease.idle_since.elapsed();
                 let check = limits.liveness_check_timeout.limit().is_some_and(|limit| idle > limit);
-                if check && !Box::pin(lease.probe(limits.connection_timeout.0)).await {
+                let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
+                if check && !Box::pin(lease.probe(patience)).await {
                     shared.metrics().error(Fault::Upstream, "liveness_check");
+                    // What killed this one has most likely killed those that rested with it.
+                    pool.drop_idle_since(lease.idle_since);
                     lease.discard();
                     continue;
                 }
@@ -61,6 +65,8 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
     let deadline = began + limit;
     let mut next_noop = Instant::now() + interval;
     let mut alarm = Box::pin(sleep_until(deadline.min(next_noop)));
+    let shared = session.shared.clone();
+    let mut draining = std::pin::pin!(shared.draining());
     loop {
         let event = poll_fn(|cx| {
             if let Poll::Ready(answer) = std::pin::Pin::new(&mut ticket.answer).poll(cx) {
@@ -71,6 +77,9 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
                 && let Poll::Ready(filled) = session.client.poll_fill(cx)
             {
                 return Poll::Ready(filled.map(|()| Event::Input));
+            }
+            if draining.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(Event::Draining));
             }
             alarm.as_mut().poll(cx).map(|()| Ok(Event::Alarm))
         });
@@ -86,6 +95,7 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
                     return Ok(Err(NoLease::Cancelled));
                 }
             }
+            Event::Draining => return Ok(Err(NoLease::Refused(failures::draining()))),
             Event::Alarm => {
                 let now = Instant::now();
                 if now >= deadline {
@@ -107,6 +117,7 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
 enum Event {
     Answer(Option<Result<Lease, AcquireError>>),
     Input,
+    Draining,
     Alarm,
 }
 
@@ -127,3 +138,6 @@ fn refusal(session: &Session, error: AcquireError) -> Failure {
         }
     }
 }
+
+/// How long a connection that was idle may take to show that it is alive.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,7 +9,6 @@ use bytes::BytesMut;
 use tracing::info;
 
 use super::{Lost, Relay, Stop};
-use crate::metrics::UnitKind;
 use crate::routing;
 
 /// What of a SUCCESS matters here.
@@ -18,6 +17,8 @@ struct Success {
     has_more: bool,
     is_empty: bool,
     on_system: bool,
+    /// `contains-system-updates`, or `type` is `s`.
+    updates_system: bool,
     /// `type` is `r`: nothing was written.
     only_read: bool,
 }
@@ -59,7 +60,12 @@ impl Relay<'_> {
         let tracker = &mut self.upstream().tracker;
         let request = tracker.answered(summary).map_err(|_| Lost("upstream_unsolicited"))?;
         let state = tracker.state();
-        self.unit.state = state;
+        if matches!(request, tag::COMMIT | tag::ROLLBACK) {
+            self.unit.ending = None;
+        }
+        if request != tag::RESET {
+            self.unit.state = state;
+        }
         if request == tag::RESET {
             // It was ours, or stands for the client's, which is answered when its turn comes.
             return match answer {
@@ -69,7 +75,7 @@ impl Relay<'_> {
         }
         match answer {
             tag::SUCCESS => self.succeeded(request, &success, wire),
-            tag::FAILURE => self.failed(request, wire),
+            tag::FAILURE => self.failed(wire),
             _ => self.refused(wire),
         }
         Ok(())
@@ -95,27 +101,28 @@ impl Relay<'_> {
     }
 
     fn succeeded(&mut self, request: u8, success: &Success, wire: BytesMut) {
-        let is_summary = matches!(request, tag::BEGIN | tag::PULL | tag::DISCARD);
-        if is_summary && success.on_system && !success.only_read && !self.unit.reads_only {
-            self.unit.touches_system = true;
-        }
+        let may_write = !success.only_read && !self.unit.reads_only;
+        let is_suspicious = match request {
+            tag::BEGIN => success.on_system,
+            // Administration is carried out on `system` whatever database it was sent to.
+            tag::PULL | tag::DISCARD => success.on_system || success.updates_system,
+            _ => false,
+        };
+        self.unit.touches_system |= is_suspicious && may_write;
         match request {
-            tag::COMMIT | tag::ROLLBACK => {
-                self.unit.ending = None;
-                self.unit.is_complete = true;
+            // What a result that nobody read would have said about itself is not known.
+            tag::COMMIT => {
+                self.unit.touches_system |= self.unit.open_results > 0 && !self.unit.reads_only
             }
-            tag::PULL | tag::DISCARD if self.unit.kind == UnitKind::AutoCommit => {
-                self.unit.is_complete = !success.has_more;
+            tag::PULL | tag::DISCARD if !success.has_more => {
+                self.unit.open_results = self.unit.open_results.saturating_sub(1);
             }
             _ => {}
         }
         self.pass_on(wire);
     }
 
-    fn failed(&mut self, request: u8, wire: BytesMut) {
-        if matches!(request, tag::COMMIT | tag::ROLLBACK) {
-            self.unit.ending = None;
-        }
+    fn failed(&mut self, wire: BytesMut) {
         self.unit.is_recovering = true;
         self.heed(&wire);
         self.refused(wire);
@@ -137,7 +144,7 @@ impl Relay<'_> {
         let Some(member) = &self.session.member else { return };
         match failure.code.as_str() {
             code::AUTHORIZATION_EXPIRED => member.pool.retire(),
-            code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED | code::UNAUTHORIZED => {
+            code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED if !member.pool.is_single_use => {
                 info!(user = %member.pool.name, code = %failure.code, "the upstream no longer accepts a login");
                 member.pool.retire();
                 self.session.shared.directory().distrust(&member.pool, &failure);
@@ -173,9 +180,24 @@ fn read_success(payload: &[u8]) -> Result<Success, PackError> {
             ("db", Kind::String) => {
                 success.on_system = reader.str()?.eq_ignore_ascii_case("system");
             }
-            ("type", Kind::String) => success.only_read = reader.str()? == "r",
+            ("type", Kind::String) => {
+                let kind = reader.str()?;
+                success.only_read = kind == "r";
+                success.updates_system |= kind == "s";
+            }
+            ("stats", Kind::Dictionary) => success.updates_system |= updates_system(&mut reader)?,
             _ => reader.skip()?,
         }
     }
     Ok(success)
+}
+
+fn updates_system(reader: &mut Reader<'_>) -> Result<bool, PackError> {
+    let mut updates = false;
+    for _ in 0..reader.dictionary_header()? {
+        let key = reader.str()?;
+        updates |= key == "contains-system-updates" && reader.peek()? == Kind::Boolean;
+        reader.skip()?;
+    }
+    Ok(updates)
 }

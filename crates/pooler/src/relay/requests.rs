@@ -72,6 +72,7 @@ impl Relay<'_> {
         if unanswered.len() == 0 {
             return match tracker.state() {
                 _ if request == tag::GOODBYE => Turn::Leave,
+                ServerState::Ready => Turn::Hold,
                 state if state.accepts(request) => Turn::Forward,
                 _ => Turn::Illegal,
             };
@@ -124,6 +125,7 @@ impl Relay<'_> {
     fn note(&mut self, request: u8, wire: &BytesMut) {
         match request {
             tag::COMMIT | tag::ROLLBACK => self.unit.ending = Some(request),
+            tag::RUN => self.unit.open_results += 1,
             tag::ROUTE => self.unit.address = routing::address_in_route(wire),
             tag::BEGIN => {
                 let version = self.session.negotiated.version;
@@ -138,14 +140,22 @@ impl Relay<'_> {
         }
     }
 
-    /// Whether the open transaction or result waits for its client.
+    /// Whether the server has something to answer.
+    pub(super) fn is_waiting_for_server(&mut self) -> bool {
+        !self.unit.is_mid_request && self.upstream().tracker.unanswered().len() > 0
+    }
+
+    /// Whether the open transaction or result, or the server with half a request, waits for its
+    /// client.
     pub(super) fn is_waiting_for_client(&mut self) -> bool {
+        let is_mid_request = self.unit.is_mid_request;
         let tracker = &self.upstream().tracker;
-        tracker.unanswered().len() == 0
-            && matches!(
-                tracker.state(),
-                ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
-            )
+        is_mid_request
+            || tracker.unanswered().len() == 0
+                && matches!(
+                    tracker.state(),
+                    ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
+                )
     }
 }
 

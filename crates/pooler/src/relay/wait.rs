@@ -69,6 +69,12 @@ impl Relay<'_> {
     /// From here on answers are thrown away, and the connection is made ready for the next client;
     /// a COMMIT that was sent is waited for.
     pub(super) fn client_has_left(&mut self) {
+        if self.unit.client_gone {
+            return;
+        }
+        if !self.unit.hang_up {
+            self.session.client.output.clear();
+        }
         self.unit.client_gone = true;
         self.unit.is_recovering = true;
         self.clock.abandoned = Some(Instant::now());
@@ -91,6 +97,10 @@ impl Relay<'_> {
             && client.poll_flush(cx).map(|flushed| flushed.is_err()) == Poll::Ready(true)
         {
             return Poll::Ready(Event::ClientGone);
+        }
+        if client.written != self.clock.client_written {
+            self.clock.client_written = client.written;
+            self.clock.client_took = Instant::now();
         }
         if client_gone || client.output.len() < OUTPUT_MAX {
             match upstream.wire.poll_fill(cx) {
@@ -162,8 +172,9 @@ impl Relay<'_> {
         {
             return Err(Lost("recovery_timeout").into());
         }
-        self.notice_progress(now);
-        if self.session.client.has_output() {
+        self.notice_listening(now);
+        let is_client_busy = !self.unit.client_gone && self.session.client.has_output();
+        if is_client_busy {
             if passed(self.clock.client_took, Some(limits.client_write_timeout.0)).is_some() {
                 self.session.shared.metrics().error(Fault::Client, "client_write_timeout");
                 self.client_has_left();
@@ -173,10 +184,10 @@ impl Relay<'_> {
             self.clock.client_took = now;
         }
         let waits_for_client = self.is_waiting_for_client();
-        let waits_for_server = self.upstream().tracker.unanswered().len() > 0;
+        let waits_for_server = self.is_waiting_for_server();
         let receive = self.upstream().receive_timeout;
         if waits_for_server
-            && !self.session.client.has_output()
+            && !is_client_busy
             && passed(self.clock.heard.max(self.clock.listening), receive).is_some()
         {
             return Err(Lost("upstream_silent").into());
@@ -196,14 +207,10 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// A slow client is not a stalled one, and a server that we did not listen to is not silent.
-    fn notice_progress(&mut self, now: Instant) {
-        let written = self.session.client.written;
-        if written != self.clock.client_written {
-            self.clock.client_written = written;
-            self.clock.client_took = now;
-        }
-        if self.session.client.has_output() || self.upstream().tracker.unanswered().len() == 0 {
+    /// A server that we did not listen to is not silent.
+    fn notice_listening(&mut self, now: Instant) {
+        let is_client_busy = !self.unit.client_gone && self.session.client.has_output();
+        if is_client_busy || !self.is_waiting_for_server() {
             self.clock.listening = now;
         }
     }

@@ -33,8 +33,10 @@ impl Session {
         self.class = Some(class.clone());
         match hello.auth {
             Some(auth) => {
-                let extra = self.admit(auth, &class).await?;
-                let facts = self.shared.server().known_facts().unwrap_or_default();
+                // Without a login of this kind it is not known what the server grants.
+                let is_new = self.shared.server().known_facts(&class).is_none();
+                let extra = self.admit(auth, &class, is_new).await?;
+                let facts = self.shared.server().known_facts(&class).unwrap_or_default();
                 let mut metadata = self.hello_metadata(&facts, &class);
                 extra.into_iter().for_each(|(key, value)| metadata.push(key, value));
                 self.logged_in(&metadata);
@@ -63,7 +65,7 @@ impl Session {
             other => return self.malformed(other).await,
         };
         let Some(class) = self.class.clone() else { return Err(End::Protocol("logon")) };
-        let mut metadata = self.admit(auth, &class).await?;
+        let mut metadata = self.admit(auth, &class, false).await?;
         if self.negotiated.version.has_resolved_database() {
             let address = self.shared.advertised(self.dialled.as_deref());
             metadata.push("advertised_address", address);
@@ -84,9 +86,14 @@ impl Session {
     }
 
     /// Asks the directory. A refusal is told, and ends the connection, as on Neo4j.
-    async fn admit(&mut self, auth: Auth, class: &Arc<Class>) -> Result<Dictionary, End> {
+    async fn admit(
+        &mut self,
+        auth: Auth,
+        class: &Arc<Class>,
+        is_new: bool,
+    ) -> Result<Dictionary, End> {
         let directory = self.shared.directory().clone();
-        match before(self.login_deadline, directory.login(auth, class)).await? {
+        match before(self.login_deadline, directory.login(auth, class, is_new)).await? {
             Ok((member, metadata)) => {
                 self.member = Some(member);
                 Ok(only_login_entries(metadata))

@@ -37,6 +37,27 @@ impl Peer {
         stream.write_all(bytes).await.unwrap();
     }
 
+    /// Writes records until nobody takes them any more.
+    async fn flood(&mut self) -> Result<(), String> {
+        let mut records = BytesMut::new();
+        let record = Response::Record(vec!["x".repeat(1000).into()]);
+        (0..64).for_each(|_| record.put(&mut records, self.version));
+        let stream = self.stream.as_mut().expect("the script has closed this connection");
+        for _ in 0..FLOOD_MAX / records.len() {
+            match timeout(PATIENCE, stream.write_all(&records)).await {
+                Ok(written) => written.unwrap(),
+                Err(_) => return Ok(()),
+            }
+        }
+        Err(format!("{FLOOD_MAX} bytes were taken in"))
+    }
+
+    /// Writes more than fits between the two.
+    async fn write_as_it_is_read(&mut self, bytes: &[u8]) {
+        let stream = self.stream.as_mut().expect("the script has closed this connection");
+        let _ = timeout(PATIENCE, stream.write_all(bytes)).await;
+    }
+
     async fn send(&mut self, requests: &[Request]) {
         let mut output = BytesMut::new();
         requests.iter().for_each(|request| request.put(&mut output));
@@ -262,7 +283,11 @@ impl Stage {
     pub async fn login(&mut self, name: char, options: &str) -> String {
         let option = |key| conversation::option(options, key);
         let password = option("password").unwrap_or("secret");
-        let auth = Auth::basic(option("user").unwrap_or("neo4j"), password);
+        let auth = Dictionary::new()
+            .with("scheme", option("scheme").unwrap_or("basic"))
+            .with("principal", option("user").unwrap_or("neo4j"))
+            .with("credentials", password);
+        let auth = Auth(auth);
         let has_logon = self.version.has_logon();
         let mut other = Dictionary::new();
         if let Some(severity) = option("notifications") {
@@ -364,6 +389,12 @@ impl Stage {
         let peer = self.peer(name).await?;
         match (direction, what) {
             (">", "EOF") => peer.stream = None,
+            (">", "FLOOD") => return peer.flood().await,
+            (">", "HALF") => {
+                let mut whole = BytesMut::new();
+                request("RUN-SIZED 600000").put(&mut whole);
+                peer.write_as_it_is_read(&whole[..300_000]).await;
+            }
             (">", raw) if raw.starts_with("RAW ") => peer.write(&hex(&raw[4..])).await,
             (">", _) if is_client => {
                 let requests: Vec<_> = what.split(" ; ").map(request).collect();
@@ -436,4 +467,6 @@ fn hex(text: &str) -> Vec<u8> {
 /// How long somebody listens. The clock only gets there when nobody has anything to do.
 const PATIENCE: Duration = Duration::from_millis(20);
 const SETTLE: Duration = Duration::from_millis(1);
+/// Far more than the pooler may keep for a client that does not read.
+const FLOOD_MAX: usize = 4 << 20;
 const DUPLEX_BYTES: usize = 1 << 16;
