@@ -93,19 +93,23 @@ impl Pooler {
     ) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
         config.check_not_itself(address)?;
-        let shared = Shared::new(&config, address, dialer);
+        let mut pooler = Self::in_memory(&config, address, dialer);
+        if let Some(settings) = config.admin {
+            let started = admin::start(settings, pooler.shared.clone(), &mut pooler.tasks);
+            pooler.admin = Some(started.await?);
+        }
+        pooler.accepting = Some(tokio::spawn(listener::accept(listener, pooler.shared.clone())));
+        Ok(pooler)
+    }
+
+    /// Without a listener: clients come by [`Pooler::serve`].
+    pub(crate) fn in_memory(config: &Config, address: SocketAddr, dialer: Arc<dyn Dial>) -> Self {
+        let shared = Shared::new(config, address, dialer);
         let mut tasks = JoinSet::new();
-        let admin = match &config.admin {
-            Some(settings) => {
-                Some(admin::start(settings.clone(), shared.clone(), &mut tasks).await?)
-            }
-            None => None,
-        };
-        let accepting = Some(tokio::spawn(listener::accept(listener, shared.clone())));
         tasks.spawn(discover(shared.clone()));
         tasks.spawn(housekeeping(shared.clone()));
         tasks.spawn(serve_budget(shared.clone()));
-        Ok(Self { shared, address, admin, tasks, accepting })
+        Self { shared, address, admin: None, tasks, accepting: None }
     }
 
     pub fn address(&self) -> SocketAddr {

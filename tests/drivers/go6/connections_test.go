@@ -3,12 +3,9 @@
 package conformance
 
 import (
-	"context"
 	"crypto/rand"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"conformance/neo4j"
 )
@@ -47,25 +44,4 @@ func TestAKilledIdleConnectionIsReplaced(t *testing.T) {
 	after := connections(t, watcher, agent)
 	equal(t, len(after), 1)
 	equal(t, after[0] != before[0], true)
-}
-
-// patiently does what logs connections off and on. Neo4j 5.26 sometimes loses the query that this
-// driver sends right behind a LOGON without waiting for its answer; nobody else may.
-func patiently(t *testing.T, work func(context.Context) error) {
-	t.Helper()
-	for try := 1; ; try++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		err := work(ctx)
-		lost := ctx.Err() != nil && losesQueries(t)
-		cancel()
-		if !lost || try == 5 {
-			succeed(t, err)
-			return
-		}
-	}
-}
-
-func losesQueries(t *testing.T) bool {
-	agent := consume(t, openSession(t), "RETURN 1", nil).Server().Agent()
-	return strings.HasPrefix(agent, "Neo4j/5.26.") && os.Getenv("BB_TEST_DIRECT") != "0"
 }

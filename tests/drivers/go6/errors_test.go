@@ -77,12 +77,8 @@ func TestImpersonationNeedsTheEnterpriseEdition(t *testing.T) {
 }
 
 func TestErrorsCarryAGQLStatus(t *testing.T) {
-	s := openSession(t)
-	protocol := consume(t, s, "RETURN 1", nil).Server().ProtocolVersion()
-	if protocol.Major < 5 || protocol.Major == 5 && protocol.Minor < 7 {
-		t.Skipf("Bolt %v carries no GQL status", protocol)
-	}
-	answer := failure(t, s, "RETURN 1/0", nil)
+	needsBolt(t, 5, 7)
+	answer := failure(t, openSession(t), "RETURN 1/0", nil)
 	equal(t, regexp.MustCompile("^[0-9A-Z]{5}$").MatchString(answer.GqlStatus), true)
 	equal(t, strings.HasPrefix(answer.GqlStatusDescription, "error: "), true)
 	for _, key := range []string{"OPERATION", "OPERATION_CODE", "CURRENT_SCHEMA"} {

@@ -36,6 +36,7 @@ func TestSettingAPropertyToNullRemovesIt(t *testing.T) {
 }
 
 func TestElementIdsFindNodesAndTellThemApart(t *testing.T) {
+	needsBolt(t, 5, 0)
 	label := uniqueLabel(t)
 	s := openSession(t)
 	query := "UNWIND [1, 2] AS i CREATE (n:" + label + " {i: i}) RETURN n, elementId(n) ORDER BY n.i"

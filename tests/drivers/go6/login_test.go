@@ -5,7 +5,9 @@ package conformance
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"conformance/neo4j"
 )
@@ -26,6 +28,7 @@ func TestAWrongPasswordIsRefusedAndTheRightOneStillWorks(t *testing.T) {
 }
 
 func TestTheCredentialsOfTheDriverCanBeVerified(t *testing.T) {
+	needsBolt(t, 5, 1)
 	patiently(t, func(ctx context.Context) error {
 		driver := openDriver(t)
 		right, wrong := token(), wrongToken()
@@ -39,6 +42,7 @@ func TestTheCredentialsOfTheDriverCanBeVerified(t *testing.T) {
 }
 
 func TestSessionsWithTokensOfTheirOwnTakeTurnsOnAConnection(t *testing.T) {
+	needsBolt(t, 5, 1)
 	patiently(t, func(ctx context.Context) error {
 		driver := openDriver(t, oneConnection)
 		for range 2 {
@@ -53,6 +57,7 @@ func TestSessionsWithTokensOfTheirOwnTakeTurnsOnAConnection(t *testing.T) {
 }
 
 func TestLoggingOffAndOnKeepsTheConnection(t *testing.T) {
+	needsBolt(t, 5, 1)
 	direct(t)
 	watcher := openSession(t)
 	patiently(t, func(ctx context.Context) error {
@@ -72,6 +77,7 @@ func TestLoggingOffAndOnKeepsTheConnection(t *testing.T) {
 }
 
 func TestASessionWithAWrongTokenFailsAloneAndTheDriverGoesOn(t *testing.T) {
+	needsBolt(t, 5, 1)
 	patiently(t, func(ctx context.Context) error {
 		driver := openDriver(t, oneConnection)
 		if err := answersTo(ctx, driver, token()); err != nil {
@@ -126,4 +132,25 @@ func (c *changing) HandleSecurityException(context.Context, neo4j.AuthToken, *ne
 func answersTo(ctx context.Context, driver neo4j.Driver, auth neo4j.AuthToken) error {
 	_, err := execute(ctx, driver, "RETURN 1", nil, neo4j.ExecuteQueryWithAuthToken(auth))
 	return err
+}
+
+// patiently does what logs connections off and on. Neo4j 5.26 sometimes loses the query that this
+// driver sends right behind a LOGON without waiting for its answer; nobody else may.
+func patiently(t *testing.T, work func(context.Context) error) {
+	t.Helper()
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := work(ctx)
+		lost := ctx.Err() != nil && losesQueries(t)
+		cancel()
+		if !lost || try == 10 {
+			succeed(t, err)
+			return
+		}
+	}
+}
+
+func losesQueries(t *testing.T) bool {
+	agent := consume(t, openSession(t), "RETURN 1", nil).Server().Agent()
+	return strings.HasPrefix(agent, "Neo4j/5.26.") && os.Getenv("BB_TEST_DIRECT") != "0"
 }

@@ -75,7 +75,8 @@ func TestALostConnectionIsReplacedAndTheTransactionRetried(t *testing.T) {
 	driver := openDriver(t, named(agent))
 	killer := openSession(t)
 	tries := 0
-	_, err := sessionOf(t, driver, neo4j.SessionConfig{}).ExecuteWrite(t.Context(), func(tx neo4j.ManagedTransaction) (any, error) {
+	s := sessionOf(t, driver, neo4j.SessionConfig{})
+	_, err := s.ExecuteWrite(t.Context(), func(tx neo4j.ManagedTransaction) (any, error) {
 		if _, err := creating(t, label)(tx); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,15 @@ func direct(t *testing.T) {
 	}
 }
 
+// needsBolt skips what an older protocol doesn't have.
+func needsBolt(t *testing.T, major, minor int) {
+	t.Helper()
+	protocol := consume(t, openSession(t), "RETURN 1", nil).Server().ProtocolVersion()
+	if protocol.Major < major || protocol.Major == major && protocol.Minor < minor {
+		t.Skipf("Bolt %d.%d doesn't have it", protocol.Major, protocol.Minor)
+	}
+}
+
 func uri() string { return os.Getenv("BB_TEST_URI") }
 
 func routedURI() string { return strings.Replace(uri(), "bolt", "neo4j", 1) }
@@ -98,6 +107,8 @@ func stored(t *testing.T, label string) int64 {
 	return one(t, openSession(t), "MATCH (n:"+label+") RETURN count(n)", nil).(int64)
 }
 
-func execute(ctx context.Context, driver neo4j.Driver, query string, parameters with, options ...neo4j.ExecuteQueryOption) (*neo4j.EagerResult, error) {
+func execute(
+	ctx context.Context, driver neo4j.Driver, query string, parameters with, options ...neo4j.ExecuteQueryOption,
+) (*neo4j.EagerResult, error) {
 	return neo4j.ExecuteQuery(ctx, driver, query, parameters, neo4j.EagerResultTransformer, options...)
 }

@@ -74,6 +74,7 @@ func TestAnUnknownLabelIsNotifiedOf(t *testing.T) {
 }
 
 func TestFilteredNotificationsStayAway(t *testing.T) {
+	needsBolt(t, 5, 2)
 	label := uniqueLabel(t)
 	quiet := openDriver(t, func(config *neo4j.Config) { config.NotificationsMinSeverity = neo4j.DisabledLevel })
 	summary := consume(t, sessionOf(t, quiet, neo4j.SessionConfig{}), "MATCH (n:"+label+") RETURN n", nil)
@@ -81,6 +82,7 @@ func TestFilteredNotificationsStayAway(t *testing.T) {
 }
 
 func TestASessionMayDisableOneCategoryOfNotifications(t *testing.T) {
+	needsBolt(t, 5, 2)
 	label := uniqueLabel(t)
 	config := neo4j.SessionConfig{NotificationsDisabledCategories: neo4j.DisableCategories(neo4j.Unrecognized)}
 	summary := consume(t, sessionOf(t, openDriver(t), config), "MATCH (n:"+label+") RETURN n", nil)

@@ -13,10 +13,8 @@ import (
 )
 
 func TestVectorsSurviveOrAreRefusedByName(t *testing.T) {
+	needsBolt(t, 6, 0)
 	s := openSession(t)
-	if protocol := consume(t, s, "RETURN 1", nil).Server().ProtocolVersion(); protocol.Major < 6 {
-		t.Skipf("Bolt %v has no vectors", protocol)
-	}
 	values := []any{
 		driver6.Vector[int8]{Elems: []int8{-128, 127}},
 		driver6.Vector[int64]{Elems: []int64{1, -2, 3}},

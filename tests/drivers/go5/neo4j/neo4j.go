@@ -49,20 +49,18 @@ const (
 )
 
 var (
-	NewDriver                       = neo4j.NewDriverWithContext
-	BasicAuth                       = neo4j.BasicAuth
-	BasicTokenManager               = auth.BasicTokenManager
-	ExecuteQuery                    = neo4j.ExecuteQuery[*neo4j.EagerResult]
-	EagerResultTransformer          = neo4j.EagerResultTransformer
-	ExecuteQueryWithReadersRouting  = neo4j.ExecuteQueryWithReadersRouting
-	ExecuteQueryWithDatabase        = neo4j.ExecuteQueryWithDatabase
-	ExecuteQueryWithAuthToken       = neo4j.ExecuteQueryWithAuthToken
-	ExecuteQueryWithBookmarkManager = neo4j.ExecuteQueryWithBookmarkManager
-	NewBookmarkManager              = neo4j.NewBookmarkManager
-	CombineBookmarks                = neo4j.CombineBookmarks
-	WithTxTimeout                   = neo4j.WithTxTimeout
-	WithTxMetadata                  = neo4j.WithTxMetadata
-	DisableCategories               = notifications.DisableCategories
-	IsUsageError                    = neo4j.IsUsageError
-	IsConnectivityError             = neo4j.IsConnectivityError
+	NewDriver                      = neo4j.NewDriverWithContext
+	BasicAuth                      = neo4j.BasicAuth
+	BasicTokenManager              = auth.BasicTokenManager
+	ExecuteQuery                   = neo4j.ExecuteQuery[*neo4j.EagerResult]
+	EagerResultTransformer         = neo4j.EagerResultTransformer
+	ExecuteQueryWithReadersRouting = neo4j.ExecuteQueryWithReadersRouting
+	ExecuteQueryWithDatabase       = neo4j.ExecuteQueryWithDatabase
+	ExecuteQueryWithAuthToken      = neo4j.ExecuteQueryWithAuthToken
+	CombineBookmarks               = neo4j.CombineBookmarks
+	WithTxTimeout                  = neo4j.WithTxTimeout
+	WithTxMetadata                 = neo4j.WithTxMetadata
+	DisableCategories              = notifications.DisableCategories
+	IsUsageError                   = neo4j.IsUsageError
+	IsConnectivityError            = neo4j.IsConnectivityError
 )
