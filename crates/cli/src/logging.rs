@@ -1,6 +1,8 @@
 //! Logs to stderr, as text or JSON. `RUST_LOG` says what is logged, then the configuration.
 
-use anyhow::{Context, Result};
+use std::io::IsTerminal;
+
+use anyhow::{Result, bail};
 use pooler::Log;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,7 +16,8 @@ impl Logging {
     /// For a process that runs for long; it says what it does.
     pub fn start(log: &Log) -> Result<Self> {
         let (filter, handle) = reload::Layer::new(filter(log, "info")?);
-        let lines = fmt::layer().with_writer(std::io::stderr);
+        let is_terminal = std::io::stderr().is_terminal();
+        let lines = fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr);
         let lines = if log.json { lines.json().boxed() } else { lines.boxed() };
         tracing_subscriber::registry().with(filter).with(lines).init();
         Ok(Self { filter: handle })
@@ -34,11 +37,23 @@ pub fn start_quiet() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
+/// Whether a log could be started like that.
+pub fn check(log: &Log) -> Result<()> {
+    filter(log, "info").map(drop)
+}
+
 fn filter(log: &Log, default: &str) -> Result<EnvFilter> {
     if let Ok(filter) = EnvFilter::try_from_default_env() {
         return Ok(filter);
     }
     let level = log.level.as_deref().unwrap_or(default);
-    EnvFilter::try_new(level)
-        .with_context(|| format!("log.level: `{level}` is no level; write for example info"))
+    // A single word that is no level would be taken for a module of that name.
+    let is_word = level.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_level = LEVELS.contains(&level.to_ascii_lowercase().as_str());
+    match EnvFilter::try_new(level) {
+        Ok(filter) if is_level || !is_word => Ok(filter),
+        _ => bail!("log.level: `{level}` is no level; write for example info, or pooler=debug"),
+    }
 }
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -9,10 +9,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::logging::Logging;
+use crate::logging::{self, Logging};
 
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "SIGHUP reloads the file's limits, certificates, advertised address and log level. SIGTERM lets \
+    open work end and takes nothing new; a second one ends at once. BOLTBOUNCER_ADMIN_TOKEN is asked \
+    of whoever reads the admin pages; RUST_LOG goes before the file's log level."
+)]
 pub struct Arguments {
     /// The server, for example bolt://localhost:7687
     #[arg(long)]
@@ -20,7 +25,7 @@ pub struct Arguments {
     /// Where to listen [default: 127.0.0.1:7688]
     #[arg(long)]
     listen: Option<SocketAddr>,
-    /// Where to answer /healthz, /readyz, /metrics, /pools and /clients
+    /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
     #[arg(long)]
     admin: Option<SocketAddr>,
     /// A TOML file; boltbouncer.example.toml shows what can be set
@@ -35,6 +40,7 @@ impl Arguments {
     /// The file, with the options of the command line over it.
     fn read(&self) -> Result<Config> {
         let mut file = match &self.config {
+            // The error names the file itself.
             Some(path) => File::read(path)?,
             None => File::default(),
         };
@@ -47,16 +53,17 @@ impl Arguments {
         if let Some(admin) = self.admin {
             file.set_admin(admin);
         }
-        let config = file.check(|name| std::env::var(name).ok());
-        config.with_context(|| match &self.config {
-            Some(path) => path.display().to_string(),
-            None => "serve".to_owned(),
-        })
+        Ok(file.check(|name| std::env::var(name).ok())?)
     }
 
     fn config(&self) -> Result<Config> {
-        let mut config = self.read()?;
-        fit_to_open_files(&mut config, crate::open_files_max())?;
+        let source = || match &self.config {
+            Some(path) => path.display().to_string(),
+            None => "serve".to_owned(),
+        };
+        let mut config = self.read().with_context(source)?;
+        logging::check(&config.log).with_context(source)?;
+        fit_to_open_files(&mut config, crate::open_files_max()).with_context(source)?;
         Ok(config)
     }
 }
@@ -64,7 +71,10 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let config = arguments.config()?;
     if arguments.check {
-        println!("the configuration is good: {} for {}", config.listen, config.upstream);
+        println!(
+            "the configuration is good: {} for {}, up to {} clients",
+            config.listen, config.upstream, config.limits.max_client_connections
+        );
         return Ok(());
     }
     let logging = Logging::start(&config.log)?;
@@ -81,16 +91,22 @@ async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Resu
     if config.sends_plaintext_over_network() {
         warn!(upstream = %config.upstream, "passwords travel to the upstream in the clear; +s encrypts");
     }
-    let upstream = config.upstream.clone();
+    let started = config.clone();
     let pooler = Pooler::start(listener, config).await?;
-    info!(listen = %pooler.address(), %upstream, "pooler started");
-    println!("bolt://{}", pooler.address());
+    info!(
+        listen = %pooler.address(),
+        upstream = %started.upstream,
+        max_client_connections = started.limits.max_client_connections,
+        "pooler started"
+    );
+    let must_encrypt = started.tls.as_ref().is_some_and(|tls| tls.required);
+    println!("{}://{}", if must_encrypt { "bolt+s" } else { "bolt" }, pooler.address());
     if let Some(admin) = pooler.admin_address() {
         println!("http://{admin}");
     }
     loop {
         tokio::select! {
-            _ = reloads.recv() => reload(arguments, &pooler, logging),
+            _ = reloads.recv() => reload(arguments, &started, &pooler, logging),
             () = signals.ended() => break,
         }
     }
@@ -104,9 +120,13 @@ async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Resu
 }
 
 /// A configuration that is wrong changes nothing.
-fn reload(arguments: &Arguments, pooler: &Pooler, logging: &Logging) {
+fn reload(arguments: &Arguments, started: &Config, pooler: &Pooler, logging: &Logging) {
     match arguments.config() {
         Ok(config) => {
+            let keys = config.needs_restart(started);
+            if !keys.is_empty() {
+                warn!(?keys, "changed in the file, but in force only after a restart");
+            }
             logging.reload(&config.log);
             pooler.reload(config);
         }
@@ -125,9 +145,14 @@ fn fit_to_open_files(config: &mut Config, files_max: usize) -> Result<()> {
     if limits.max_client_connections == 0 {
         limits.max_client_connections = left;
     }
-    if limits.max_client_connections > left || left == 0 {
+    if left == 0 {
         bail!(
-            "limits: {} clients and {upstream} upstream connections need {} open files, and this process may have {files_max}; raise the limit (ulimit -n, LimitNOFILE=) or lower max_client_connections to {left}",
+            "limits.max_upstream_connections: {upstream} upstream connections leave no room for clients among the {files_max} open files that this process may have; raise the limit (ulimit -n, LimitNOFILE=) or lower it"
+        );
+    }
+    if limits.max_client_connections > left {
+        bail!(
+            "limits.max_client_connections: {} clients and {upstream} upstream connections need {} open files, and this process may have {files_max}; raise the limit (ulimit -n, LimitNOFILE=) or lower it to {left}",
             limits.max_client_connections,
             limits.max_client_connections + upstream + SPARE_FILES,
         );

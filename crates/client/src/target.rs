@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
 
+use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 /// A URI such as `neo4j+s://example.com:7687`, taken apart. The port is 7687 if none was given.
@@ -37,7 +38,9 @@ pub enum TargetError {
     NoHost,
     #[error("`{0}` is not a port")]
     Port(String),
-    #[error("user and password don't belong into the URI; give them with --user and --password")]
+    #[error("`{0}` is no name of a host")]
+    Host(String),
+    #[error("user and password don't belong into the URI; leave them out and give them separately")]
     Credentials,
     #[error("a path or query behind the host is not supported: `{0}`")]
     Extra(String),
@@ -105,6 +108,9 @@ impl FromStr for Target {
         if host.is_empty() {
             return Err(TargetError::NoHost);
         }
+        if ServerName::try_from(host).is_err() {
+            return Err(TargetError::Host(host.to_owned()));
+        }
         Ok(Self { routing, encryption, host: host.to_owned(), port })
     }
 }
@@ -154,6 +160,8 @@ mod tests {
         assert_eq!(error("http://a"), TargetError::UnknownScheme("http".into()));
         assert_eq!(error("bolt://:7687"), TargetError::NoHost);
         assert_eq!(error("neo4j:secret@a"), TargetError::Credentials);
+        assert_eq!(error("bolt://a b"), TargetError::Host("a b".into()));
+        assert_eq!("bolt://neo4j_db:1".parse::<Target>().unwrap().host, "neo4j_db");
         assert_eq!(error("bolt://[::1]x1"), TargetError::Port("x1".into()));
         assert_eq!(error("bolt://a:0"), TargetError::Port("0".into()));
         assert_eq!(error("bolt://a:b"), TargetError::Port("b".into()));

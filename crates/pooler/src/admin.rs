@@ -9,7 +9,9 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -70,8 +72,9 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(if let Err(refusal) = check(&request, settings) {
         refusal
-    } else if request.method() != Method::GET {
-        text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n")
+    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered\n");
+        with_header(refusal, ALLOW, "GET, HEAD")
     } else {
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
@@ -90,10 +93,13 @@ async fn answer(
 fn check(request: &Request<Incoming>, settings: &Admin) -> Result<(), Response<Full<Bytes>>> {
     if let Some(token) = &settings.token {
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let given = given.and_then(|value| value.split_once(' '));
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let given = given.map(|(_, token)| token).unwrap_or_default();
         let expected = token.expose().as_bytes();
         if constant_time::verify_slices_are_equal(given.as_bytes(), expected).is_err() {
-            return Err(text(StatusCode::UNAUTHORIZED, "a bearer token is asked for\n"));
+            let refusal = text(StatusCode::UNAUTHORIZED, "a bearer token is asked for\n");
+            return Err(with_header(refusal, WWW_AUTHENTICATE, "Bearer"));
         }
     } else if !names_this_machine(request) {
         return Err(text(StatusCode::FORBIDDEN, "the Host header must name the loopback\n"));
@@ -183,11 +189,19 @@ fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
     respond(status, "text/plain; charset=utf-8", body.into())
 }
 
+fn with_header(
+    mut response: Response<Full<Bytes>>,
+    name: HeaderName,
+    value: &'static str,
+) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
+
 fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
-    response
+    with_header(response, CONTENT_TYPE, kind)
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

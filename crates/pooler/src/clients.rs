@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bolt::Version;
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::info;
 
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
@@ -122,6 +123,13 @@ impl Client {
 impl Entry {
     pub fn id(&self) -> u64 {
         self.client.id
+    }
+
+    /// Who it was that could not come in.
+    pub fn log_refusal(&self, user: &str, code: &str) {
+        let client = &self.client;
+        let agent = client.introduction.get().map(|(agent, _)| &**agent);
+        info!(client = client.id, address = ?client.address, user, agent, code, "login refused");
     }
 
     pub fn introduce(&self, user_agent: &str, version: Version) {

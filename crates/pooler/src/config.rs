@@ -111,6 +111,19 @@ impl Config {
         Ok(())
     }
 
+    /// Keys that differ from `before` and can't be reloaded.
+    pub fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
+        let listens = |config: &Self| config.admin.as_ref().map(|admin| admin.listen);
+        let differs = [
+            ("listen", self.listen != before.listen),
+            ("upstream", self.upstream != before.upstream),
+            ("upstream_tls", self.upstream_roots != before.upstream_roots),
+            ("admin.listen", listens(self) != listens(before)),
+            ("log.format", self.log.json != before.log.json),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
     /// Whether credentials travel to the upstream in the clear over a network.
     pub fn sends_plaintext_over_network(&self) -> bool {
         self.upstream.encryption == Encryption::None && !self.upstream.is_this_machine()

@@ -3,6 +3,7 @@
 use bolt::Version;
 use bolt::version::{self, HandshakeError, Opening};
 
+use crate::metrics::Fault;
 use crate::pooler::Shared;
 use crate::session::End;
 use crate::wire::Wire;
@@ -38,7 +39,9 @@ pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotia
                 match version::read_choice(&mut client.input, &served) {
                     Ok(Some(version)) => return Ok(Negotiated { version, by_manifest: true }),
                     Ok(None) => client.fill().await?,
-                    Err(HandshakeError::NotOffered) => return Err(End::Refused("version")),
+                    Err(HandshakeError::NotOffered) => {
+                        return Err(End::Refused(Fault::Client, "version"));
+                    }
                     Err(_) => return Err(End::Protocol("handshake")),
                 }
             }
@@ -46,13 +49,13 @@ pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotia
         _ => {
             client.output.extend_from_slice(&version::NOTHING_IN_COMMON);
             client.finish().await;
-            Err(End::Refused("version"))
+            Err(End::Refused(Fault::Client, "version"))
         }
     }
 }
 
 /// Tells a browser or a health check where it is; anything else is closed without a word.
-async fn refuse(client: &mut Wire) -> End {
+pub(crate) async fn refuse(client: &mut Wire) -> End {
     if !HTTP_METHODS.iter().any(|method| client.input.starts_with(method)) {
         return End::Protocol("not_bolt");
     }

@@ -9,11 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsStream;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
+use crate::handshake;
 use crate::metrics::Fault;
 use crate::pooler::Shared;
 use crate::tls::ClientTls;
+use crate::wire::Wire;
 
 pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Those whose TLS handshake is not over yet; they end with this task.
@@ -83,7 +85,16 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, &'static 
         let stream = tls.acceptor.accept(stream).await.map_err(|_| "tls_failed")?;
         return Ok(Socket::Tls(Box::new(TlsStream::Server(stream))));
     }
-    if tls.required { Err("tls_required") } else { Ok(Socket::Plain(stream)) }
+    if !tls.required {
+        return Ok(Socket::Plain(stream));
+    }
+    info!("a client did not encrypt, and [tls] required = true");
+    // A browser or a health check is told where it is.
+    let mut client = Wire::new(Socket::Plain(stream));
+    if first[0].is_ascii_uppercase() && client.fill().await.is_ok() {
+        handshake::refuse(&mut client).await;
+    }
+    Err("tls_required")
 }
 
 /// The type of a TLS record that begins a handshake.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -47,7 +47,7 @@ impl Default for Times {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LoginOutcome {
     /// Recognised by its digest; the upstream was not asked.
     Cached,
@@ -58,14 +58,14 @@ pub(crate) enum LoginOutcome {
 }
 
 /// Who has to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
     Client,
     Upstream,
     Pooler,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum UnitKind {
     AutoCommit,
     Transaction,
@@ -74,17 +74,17 @@ pub(crate) enum UnitKind {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LoginLabels {
-    outcome: LoginOutcome,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct UnitLabels {
-    kind: UnitKind,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ErrorLabels {
-    fault: Fault,
+    fault: &'static str,
     reason: &'static str,
 }
 
@@ -179,6 +179,13 @@ impl Metrics {
     }
 
     pub fn login(&self, outcome: LoginOutcome) {
+        let outcome = match outcome {
+            LoginOutcome::Cached => "cached",
+            LoginOutcome::Verified => "verified",
+            LoginOutcome::Refused => "refused",
+            LoginOutcome::RateLimited => "rate_limited",
+            LoginOutcome::Unavailable => "unavailable",
+        };
         self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
     }
 
@@ -195,6 +202,11 @@ impl Metrics {
     }
 
     pub fn error(&self, fault: Fault, reason: &'static str) {
+        let fault = match fault {
+            Fault::Client => "client",
+            Fault::Upstream => "upstream",
+            Fault::Pooler => "pooler",
+        };
         self.0.errors.get_or_create(&ErrorLabels { fault, reason }).inc();
     }
 
@@ -203,6 +215,11 @@ impl Metrics {
     }
 
     pub fn unit_ended(&self, kind: UnitKind, held: Duration) {
+        let kind = match kind {
+            UnitKind::AutoCommit => "auto_commit",
+            UnitKind::Transaction => "transaction",
+            UnitKind::Route => "route",
+        };
         self.0.units.get_or_create(&UnitLabels { kind }).inc();
         self.0.transaction.0.observe(held.as_secs_f64());
     }

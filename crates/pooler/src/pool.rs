@@ -18,7 +18,7 @@ use bolt::Failure;
 use bolt::message::Auth;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::auth::Tries;
 use crate::class::Class;
@@ -71,7 +71,7 @@ pub(crate) enum Acquiring {
 
 /// A place in the queue, given up when dropped.
 pub(crate) struct Ticket {
-    pool: Arc<Pool>,
+    pub pool: Arc<Pool>,
     id: u64,
     class: Arc<Class>,
     pub answer: oneshot::Receiver<Result<Lease, AcquireError>>,
@@ -241,6 +241,17 @@ impl Pool {
         self.lock().credential.is_none()
     }
 
+    /// Says now and then that clients wait in vain; the metrics count each of them.
+    pub fn complain(&self, waiting: usize) {
+        let mut state = self.lock();
+        let is_due = state.complained_at.is_none_or(|since| since.elapsed() >= COMPLAINT_PAUSE);
+        if is_due {
+            state.complained_at = Some(Instant::now());
+            drop(state);
+            warn!(user = %self.name, waiting, "clients wait in vain for an upstream connection; is max_connection_pool_size large enough?");
+        }
+    }
+
     /// What new connections log in with, while the upstream takes it.
     pub fn credential(&self) -> Option<Arc<Auth>> {
         self.lock().credential.clone()
@@ -348,3 +359,5 @@ impl Drop for Ticket {
         self.pool.lock().give_up(self.id, &self.class);
     }
 }
+
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);

@@ -93,6 +93,12 @@ struct Unit {
 /// The upstream connection has ended, or can't be made sense of.
 struct Lost(&'static str);
 
+impl Lost {
+    fn fault(&self) -> Fault {
+        if self.0 == "request_broken_off" { Fault::Client } else { Fault::Upstream }
+    }
+}
+
 impl<'a> Relay<'a> {
     fn new(session: &'a mut Session, lease: Lease, tag: u8) -> Self {
         let kind = match tag {
@@ -166,7 +172,7 @@ impl<'a> Relay<'a> {
         }
         if self.unit.is_mid_request {
             // The rest of the request will never come, or must not.
-            return Err(Stop::Lost(Lost("a request was broken off")));
+            return Err(Stop::Lost(Lost("request_broken_off")));
         }
         // An answer to COMMIT is worth more than an early RESET.
         if self.unit.ending.is_none() && self.upstream().tracker.may_reset() {
@@ -236,7 +242,7 @@ impl<'a> Relay<'a> {
             };
         self.unit.touches_system |= outcome_unknown;
         debug!(reason = lost.0, upstream = %lease.id, "upstream connection lost");
-        self.session.shared.metrics().error(Fault::Upstream, lost.0);
+        self.session.shared.metrics().error(lost.fault(), lost.0);
         lease.discard();
         if self.unit.client_gone {
             return Err(End::ClientLeft);

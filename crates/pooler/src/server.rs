@@ -158,7 +158,10 @@ impl Server {
     async fn discover(&self) {
         let mut pause = DISCOVERY_PAUSE_MIN;
         loop {
-            let greeting = self.within(Greeting::ask(&*self.dialer, &self.metrics)).await;
+            let limit = self.limits.now().connection_timeout.0;
+            let greeting = timeout(limit, Greeting::ask(&*self.dialer, &self.metrics)).await;
+            let greeting = greeting.unwrap_or(Err(ConnectError::TimedOut(limit)));
+            self.note_quietly(&greeting);
             match greeting {
                 Ok((greeting, ranges)) => {
                     info!(versions = ?ranges.iter().map(|range| range.newest).collect::<Vec<_>>(), "the upstream has answered");
@@ -286,14 +289,25 @@ impl Server {
         outcome
     }
 
-    /// Remembers whether the server could be reached.
+    /// Remembers whether the server could be reached, and has it asked again if not.
     fn note<T>(&self, outcome: &Result<T, ConnectError>) {
+        if self.note_quietly(outcome) {
+            self.lost.notify_one();
+        }
+    }
+
+    /// Whether the server has become unreachable by this.
+    fn note_quietly<T>(&self, outcome: &Result<T, ConnectError>) -> bool {
         let mut state = self.lock();
         match outcome {
-            Ok(_) | Err(ConnectError::Refused { .. }) => state.down_since = None,
+            Ok(_) | Err(ConnectError::Refused { .. }) => {
+                state.down_since = None;
+                false
+            }
             Err(_) => {
+                let was_up = state.down_since.is_none();
                 state.down_since.get_or_insert_with(Instant::now);
-                self.lost.notify_one();
+                was_up
             }
         }
     }

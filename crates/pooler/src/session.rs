@@ -31,7 +31,7 @@ pub(crate) enum End {
     /// The client does not take what it asked for.
     ClientStalled,
     /// The client was told why; the reason is a metric's label.
-    Refused(&'static str),
+    Refused(Fault, &'static str),
     Protocol(&'static str),
     LoginTimedOut,
     /// The upstream ended when nobody could say any more whether a commit had happened.
@@ -56,7 +56,8 @@ impl End {
         match self {
             Self::ClientLeft | Self::Drained => None,
             Self::ClientStalled => Some((Fault::Client, "client_write_timeout")),
-            Self::Refused(reason) | Self::Protocol(reason) => Some((Fault::Client, reason)),
+            Self::Refused(fault, reason) => Some((*fault, reason)),
+            Self::Protocol(reason) => Some((Fault::Client, reason)),
             Self::LoginTimedOut => Some((Fault::Client, "client_login_timeout")),
             Self::OutcomeUnknown => Some((Fault::Upstream, "outcome_unknown")),
         }
@@ -162,10 +163,15 @@ impl Session {
             return Ok(());
         }
         if !self.state.accepts(tag) {
-            return self.refuse(&failures::illegal(tag, self.state), "illegal_message").await;
+            let failure = failures::illegal(tag, self.state);
+            return self.refuse(&failure, Fault::Client, "illegal_message").await;
         }
         if let Some(failure) = self.pending_failure.take() {
-            self.fail(&failure);
+            match tag {
+                // What it asks for has happened.
+                tag::ROLLBACK => return self.reset(),
+                _ => self.fail(&failure),
+            }
             return Ok(());
         }
         if self.state.ignores() {
@@ -206,10 +212,15 @@ impl Session {
     }
 
     /// Says why, and closes.
-    pub async fn refuse(&mut self, failure: &Failure, reason: &'static str) -> Result<(), End> {
+    pub async fn refuse(
+        &mut self,
+        failure: &Failure,
+        fault: Fault,
+        reason: &'static str,
+    ) -> Result<(), End> {
         put_failure(&mut self.client.output, failure, self.negotiated.version);
         self.client.finish().await;
-        Err(End::Refused(reason))
+        Err(End::Refused(fault, reason))
     }
 
     pub fn count_bytes(&mut self) {

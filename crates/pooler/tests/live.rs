@@ -117,8 +117,8 @@ async fn numbers_are_read_over_http() {
         "boltbouncer_upstream_connections_opened_total 1",
         "boltbouncer_clients{state=\"cl_idle\"} 1",
         "boltbouncer_pool_connections{user=\"neo4j\",state=\"sv_idle\"} 1",
-        "boltbouncer_transactions_total{kind=\"AutoCommit\"} 1",
-        "boltbouncer_logins_total{outcome=\"Verified\"} 1",
+        "boltbouncer_transactions_total{kind=\"auto_commit\"} 1",
+        "boltbouncer_logins_total{outcome=\"verified\"} 1",
         "boltbouncer_acquisition_seconds_count 1",
         "boltbouncer_transaction_seconds_count 1",
     ] {

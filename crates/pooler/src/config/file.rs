@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
-use client::{Encryption, Target};
+use client::{Dialer, Encryption, Target};
 use serde::Deserialize;
 
 use super::{Admin, Config, ConfigError, DEFAULT_PORT, Limits, Log};
@@ -125,6 +125,9 @@ impl File {
             }
             Some(tls) => tls::read_certificates("upstream_tls.ca", &tls.ca)?,
         };
+        let key = if upstream_roots.is_empty() { "upstream" } else { "upstream_tls.ca" };
+        Dialer::new(upstream.clone(), &upstream_roots)
+            .map_err(|error| ConfigError::value(key, error.to_string()))?;
         self.limits.check()?;
         let config = Config {
             listen,

@@ -31,6 +31,7 @@ pub(super) struct State {
     pub proven_at: Option<Instant>,
     /// Connections of an earlier epoch are closed instead of used again.
     pub epoch: u64,
+    pub complained_at: Option<Instant>,
     /// No growth before.
     pub blocked_until: Option<Instant>,
     /// How often somebody of another class was served before the first in the queue.

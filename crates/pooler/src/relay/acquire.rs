@@ -101,6 +101,7 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
                 if now >= deadline {
                     session.shared.metrics().error(Fault::Pooler, "connection_acquisition_timeout");
                     let waiting = ticket.waiting();
+                    ticket.pool.complain(waiting);
                     let failure = failures::acquisition_timed_out(limit, waiting);
                     return Ok(Err(NoLease::Refused(failure)));
                 }
@@ -126,6 +127,9 @@ fn refusal(session: &Session, error: AcquireError) -> Failure {
     match error {
         AcquireError::QueueFull(waiting) => {
             metrics.error(Fault::Pooler, "max_waiting_clients");
+            if let Some(member) = &session.member {
+                member.pool.complain(waiting);
+            }
             failures::queue_full(waiting)
         }
         AcquireError::Unavailable(why) => {

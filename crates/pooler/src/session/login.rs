@@ -8,11 +8,11 @@ use bolt::failure::code;
 use bolt::message::{Auth, Hello};
 use bolt::{Dictionary, MessageError, Piece, Request, ServerState, Value, Version};
 use tokio::time::{Instant, timeout_at};
-use tracing::info;
 
 use super::{ClientState, End, Session};
 use crate::class::Class;
 use crate::failures;
+use crate::metrics::Fault;
 use crate::routing;
 use crate::server::Facts;
 
@@ -25,7 +25,7 @@ impl Session {
         let version = self.negotiated.version;
         if hello.user_agent.is_empty() || (version >= FIRST_WITH_AGENT && !has_product(&hello)) {
             let failure = failures::malformed("HELLO lacks `user_agent` or `bolt_agent.product`");
-            return self.refuse(&failure, "malformed_login").await;
+            return self.refuse(&failure, Fault::Client, "malformed_login").await;
         }
         self.entry.introduce(&hello.user_agent, version);
         self.dialled = routing::dialled_address(&hello).map(Into::into);
@@ -52,7 +52,12 @@ impl Session {
                         Ok(())
                     }
                     Err(error) => {
-                        self.refuse(&failures::unavailable(error), "login_unavailable").await
+                        self.refuse(
+                            &failures::unavailable(error),
+                            Fault::Upstream,
+                            "login_unavailable",
+                        )
+                        .await
                     }
                 }
             }
@@ -93,19 +98,20 @@ impl Session {
         is_new: bool,
     ) -> Result<Dictionary, End> {
         let directory = self.shared.directory().clone();
+        let principal = auth.principal().to_owned();
         match before(self.login_deadline, directory.login(auth, class, is_new)).await? {
             Ok((member, metadata)) => {
                 self.member = Some(member);
                 Ok(only_login_entries(metadata))
             }
             Err(failure) => {
-                info!(client = self.entry.id(), code = %failure.code, "login refused");
-                let reason = match failure.code.as_str() {
-                    code::DATABASE_UNAVAILABLE => "login_unavailable",
-                    code::RESOURCE_EXHAUSTION => "too_many_clients",
-                    _ => "login_refused",
+                self.entry.log_refusal(&principal, &failure.code);
+                let (fault, reason) = match failure.code.as_str() {
+                    code::DATABASE_UNAVAILABLE => (Fault::Upstream, "login_unavailable"),
+                    code::RESOURCE_EXHAUSTION => (Fault::Client, "too_many_clients"),
+                    _ => (Fault::Client, "login_refused"),
                 };
-                self.refuse(&failure, reason).await.map(|()| Dictionary::new())
+                self.refuse(&failure, fault, reason).await.map(|()| Dictionary::new())
             }
         }
     }
@@ -151,7 +157,7 @@ impl Session {
     async fn malformed(&mut self, decoded: Result<Request, MessageError>) -> Result<(), End> {
         match decoded {
             Err(error @ (MessageError::Malformed(_) | MessageError::Field(_))) => {
-                self.refuse(&failures::malformed(error), "malformed_login").await
+                self.refuse(&failures::malformed(error), Fault::Client, "malformed_login").await
             }
             _ => Err(End::Protocol("unknown_message")),
         }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{End, Session};
 use crate::failures;
+use crate::metrics::Fault;
 
 /// What happened while a client had nothing to do.
 enum Woken {
@@ -83,7 +84,7 @@ impl Session {
     /// something is told.
     async fn drain(&mut self) -> Result<(), End> {
         if !self.client.input.is_empty() && self.state.is_logged_in() {
-            return self.refuse(&failures::draining(), "draining").await;
+            return self.refuse(&failures::draining(), Fault::Pooler, "draining").await;
         }
         Err(End::Drained)
     }
