@@ -11,7 +11,7 @@ use bolt::message::{put_failure, put_success, tag};
 use bolt::{ChunkError, Dictionary, Failure, Piece, Response, ServerState};
 use client::Socket;
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info_span};
+use tracing::debug;
 
 use crate::auth::Member;
 use crate::class::Class;
@@ -83,42 +83,60 @@ pub(crate) struct Session {
     counted: (u64, u64),
 }
 
-/// Serves a client until it ends.
-pub(crate) async fn serve(socket: Socket, entry: Entry, shared: Arc<Shared>) {
-    let span = info_span!("client", id = entry.id());
+/// Serves a client until it ends. What only the beginning needs is gone by the time that the client
+/// has nothing to do: a task keeps room for all that it may ever await.
+pub(crate) fn serve(
+    socket: Socket,
+    entry: Entry,
+    shared: Arc<Shared>,
+) -> impl Future<Output = ()> + Send {
+    let arriving = Box::pin(arrive(socket, entry, shared));
+    async move {
+        if let Some(mut session) = arriving.await {
+            let end = session.run().await;
+            session.count_bytes();
+            note(&end, session.entry.id(), &session.shared);
+        }
+    }
+}
+
+/// From the first byte to an agreed version.
+async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
     let login_deadline = Instant::now() + shared.limits().client_login_timeout.0;
     let mut client = Wire::new(socket);
-    let handshake = Box::pin(handshake::accept(&mut client, &shared));
-    let end = match timeout_at(login_deadline, handshake).await {
-        Err(_) => End::LoginTimedOut,
-        Ok(Err(end)) => end,
-        Ok(Ok(negotiated)) => {
-            let session = Session {
-                shared: shared.clone(),
-                client,
-                inbox: Inbox::unauthenticated(),
-                entry,
-                state: ServerState::Negotiation,
-                pending_failure: None,
-                negotiated,
-                dialled: None,
-                class: None,
-                member: None,
-                login_deadline,
-                counted: (0, 0),
-            };
-            session.run().await
+    let accepted = timeout_at(login_deadline, handshake::accept(&mut client, &shared)).await;
+    let negotiated = match accepted.unwrap_or(Err(End::LoginTimedOut)) {
+        Ok(negotiated) => negotiated,
+        Err(end) => {
+            note(&end, entry.id(), &shared);
+            return None;
         }
     };
+    Some(Box::new(Session {
+        shared,
+        client,
+        inbox: Inbox::unauthenticated(),
+        entry,
+        state: ServerState::Negotiation,
+        pending_failure: None,
+        negotiated,
+        dialled: None,
+        class: None,
+        member: None,
+        login_deadline,
+        counted: (0, 0),
+    }))
+}
+
+fn note(end: &End, client: u64, shared: &Shared) {
     if let Some((fault, reason)) = end.fault() {
         shared.metrics().error(fault, reason);
     }
-    let _entered = span.enter();
-    debug!(?end, "client connection ended");
+    debug!(client, ?end, "client connection ended");
 }
 
 impl Session {
-    async fn run(mut self) -> End {
+    async fn run(&mut self) -> End {
         loop {
             let step = match self.take_in() {
                 Err(end) => Err(end),
@@ -128,7 +146,6 @@ impl Session {
                 },
             };
             if let Err(end) = step {
-                self.count_bytes();
                 return end;
             }
         }
