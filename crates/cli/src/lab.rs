@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use client::Target;
-use lab::{Engine, Pattern, Settings, Stop, Worker};
+use lab::{Engine, Pattern, Settings, Stop, Worker, expectations};
 
 use crate::server_options::ServerOptions;
 
@@ -17,8 +17,13 @@ use crate::server_options::ServerOptions;
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
-    /// Patterns to run, in this order: problematic, improved, stress
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "problematic,improved")]
+    /// Patterns to run, in this order: problematic, improved, pooled, stress
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "problematic,improved,pooled"
+    )]
     pattern: Vec<Pattern>,
     /// Tasks of each pattern
     #[arg(long, default_value_t = 100)]
@@ -35,6 +40,9 @@ pub struct Arguments {
     /// What each call runs
     #[arg(long, default_value = "RETURN 1")]
     query: String,
+    /// Upstream connections of the pooler that `pooled` goes through
+    #[arg(long, default_value_t = 4)]
+    pool_size: usize,
     /// Driver in the tasks
     #[arg(long, value_enum, default_value_t = WorkerKind::Rust)]
     worker: WorkerKind,
@@ -96,6 +104,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     })?;
     println!("{}", lab::output::comparison(&results).text());
     println!("Connections were counted by {}.", results.target.counted_by.explanation());
+    for sentence in expectations::unmet(&results) {
+        println!("not as expected: {sentence}");
+    }
     for pattern in &results.patterns {
         if pattern.missed_samples > 0 {
             println!(
@@ -128,6 +139,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         (arguments.tasks, "--tasks"),
         (arguments.parallelism, "--parallelism"),
         (arguments.calls, "--calls"),
+        (arguments.pool_size, "--pool-size"),
     ] {
         if value == 0 {
             bail!("{name} 0 would run nothing; give at least 1");
@@ -158,6 +170,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         calls: arguments.calls,
         hold: Duration::from_millis(arguments.hold_ms),
         query: arguments.query.clone(),
+        pool_size: arguments.pool_size,
         worker: worker(arguments)?,
         engine,
         out: arguments.out.clone(),
@@ -165,7 +178,8 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     })
 }
 
-/// The embedded server holds every connection in this process, beside pipes to the tasks.
+/// The embedded server, or the pooler, holds the tasks' connections in this process, beside pipes to
+/// the tasks.
 fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
     let at_once = arguments.tasks.min(arguments.parallelism);
     let each = patterns
@@ -173,8 +187,10 @@ fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
         .map(|pattern| pattern.connections_per_task(arguments.calls))
         .max()
         .unwrap_or(1);
+    // A task has at most one of the pooler's connections in use, of which both ends may be here.
+    let upstream = 2 * arguments.pool_size.min(at_once);
     // Stress doubles the calls; every task has three pipes; the rest is the program's own.
-    let needed = at_once.saturating_mul(2 * each + 3) + 100;
+    let needed = at_once.saturating_mul(2 * each + 3).saturating_add(upstream + 100);
     let limit = crate::open_files_max();
     if needed > limit {
         bail!(
@@ -215,10 +231,9 @@ fn confirm(settings: &Settings, target: &Target) -> Result<()> {
     let mut opened = 0;
     let mut at_once = 0;
     for pattern in &settings.patterns {
-        let (tasks, calls) = pattern.load(settings);
-        let each = pattern.connections_per_task(calls);
-        opened += tasks * each;
-        at_once = at_once.max(tasks.min(settings.parallelism) * each);
+        let (opens, holds) = pattern.server_load(settings);
+        opened += opens;
+        at_once = at_once.max(holds);
     }
     let plan = format!("about {opened} connections and as many logins, up to {at_once} at once");
     if !std::io::stdin().is_terminal() {

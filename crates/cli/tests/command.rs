@@ -22,16 +22,25 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     boltbouncer(folder).args(arguments).output().unwrap()
 }
 
-/// A sandbox in a process of its own, ended with the test.
-struct Sandbox {
+/// A sandbox or a pooler in a process of its own, ended with the test.
+struct Server {
     child: Child,
     uri: String,
 }
 
-impl Sandbox {
-    fn start(arguments: &[&str]) -> Self {
+impl Server {
+    fn sandbox(arguments: &[&str]) -> Self {
+        Self::start("sandbox", arguments)
+    }
+
+    fn pooler(upstream: &str) -> Self {
+        Self::start("serve", &["--upstream", upstream])
+    }
+
+    fn start(name: &str, arguments: &[&str]) -> Self {
         let mut command = boltbouncer(Path::new("."));
-        command.args(["sandbox", "--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped());
+        command.args([name, "--listen", "127.0.0.1:0"]).args(arguments);
+        command.env("RUST_LOG", "warn").stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut uri = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut uri).unwrap();
@@ -39,7 +48,7 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -73,7 +82,26 @@ fn assert_counts(results: &Value, tasks: u64, calls: u64) {
         assert_eq!(pattern["connections"]["opened"], opened, "{pattern}");
         assert_eq!(pattern["connections"]["closed"], opened, "{pattern}");
         assert_eq!(pattern["drivers_created"], opened, "{pattern}");
+        assert_eq!(pattern["pooler"], Value::Null, "{pattern}");
     }
+    assert_pooled(&results["patterns"][2], tasks, calls, 4);
+}
+
+/// The same tasks as `problematic`, behind a pool of this size.
+fn assert_pooled(pattern: &Value, tasks: u64, calls: u64, pool_size: u64) {
+    assert_eq!(pattern["name"], "pooled");
+    assert_eq!(pattern["tasks"]["succeeded"], tasks, "{pattern}");
+    assert_eq!(pattern["drivers_created"], tasks * calls, "{pattern}");
+    let count = |name: &str| pattern["connections"][name].as_u64().unwrap();
+    // One on top of the pool for the check of the password.
+    assert!((1..=pool_size + 1).contains(&count("opened")), "{pattern}");
+    assert!((1..=pool_size + 1).contains(&count("peak_open")), "{pattern}");
+    assert!(count("peak_in_use") <= pool_size, "{pattern}");
+    assert_eq!(count("closed"), count("opened"), "{pattern}");
+    assert_eq!(count("others"), 0, "{pattern}");
+    // Two that know nothing of each other.
+    assert_eq!(pattern["pooler"]["upstream_opened"], count("opened"), "{pattern}");
+    assert!(pattern["pooler"]["peak_clients"].as_u64().unwrap() <= tasks * calls, "{pattern}");
 }
 
 const SMALL: [&str; 9] =
@@ -106,17 +134,26 @@ fn the_lab_counts_every_connection_on_the_embedded_server() {
     ] {
         assert!(run.join(name).metadata().unwrap().len() > 300, "{name}");
     }
+    let table = std::fs::read_to_string(run.join("comparison.md")).unwrap();
+    assert!(
+        table.starts_with("|  | problematic | improved | change | pooled | change |"),
+        "{table}"
+    );
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for part in ["problematic → improved → pooled:", "18 → 6 → ", "pooled: idle", "pooled: opened"]
+    {
+        assert!(page.contains(part), "{part} is missing in the page");
+    }
     let log = |pattern: &str| {
         std::fs::read_to_string(run.join("logs").join(pattern).join("task-005.log")).unwrap()
     };
-    let problematic = log("problematic");
     let created = "🍌 Problematic: created new driver for alias 'root'";
     let about_to =
         "🍌 DEBUG: about to create NEW driver for alias 'root' (THIS IS THE PROBLEM!)🍌🍌🍌";
-    assert_eq!(
-        (problematic.matches(created).count(), problematic.matches(about_to).count()),
-        (3, 3)
-    );
+    // The tasks don't know that there is a pooler.
+    for log in ["problematic", "pooled"].map(log) {
+        assert_eq!((log.matches(created).count(), log.matches(about_to).count()), (3, 3));
+    }
     assert_eq!(
         log("improved").matches("🍌 Improved: reusing existing sync driver for root").count(),
         2
@@ -125,7 +162,7 @@ fn the_lab_counts_every_connection_on_the_embedded_server() {
 
 #[test]
 fn the_lab_counts_a_server_from_outside_and_leaves_its_own_connections_out() {
-    let sandbox = Sandbox::start(&[]);
+    let sandbox = Server::sandbox(&[]);
     let folder = tempfile::tempdir().unwrap();
     let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
     let output = run(folder.path(), &[&SMALL[..], &server].concat());
@@ -138,7 +175,7 @@ fn the_lab_counts_a_server_from_outside_and_leaves_its_own_connections_out() {
 
 #[test]
 fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
-    let sandbox = Sandbox::start(&["--deny-listing"]);
+    let sandbox = Server::sandbox(&["--deny-listing"]);
     let folder = tempfile::tempdir().unwrap();
     let arguments =
         ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400"];
@@ -155,6 +192,74 @@ fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
         assert_eq!(connections["opened"], opened, "{connections}");
         assert_eq!(connections["closed"], opened, "{connections}");
     }
+    // Of the pooled tasks, the pooler's sockets: its connections stay.
+    assert_pooled(&results["patterns"][2], 3, 2, 4);
+}
+
+#[test]
+fn a_pool_of_one_serves_everybody_on_one_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = ["--pattern", "pooled", "--pool-size", "1"];
+    let output = run(folder.path(), &[&SMALL[..], &one].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["settings"]["pool_size"], 1);
+    let pooled = &results["patterns"][0];
+    assert_pooled(pooled, 6, 3, 1);
+    let connections = &pooled["connections"];
+    assert_eq!((&connections["opened"], &connections["peak_open"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_routing_scheme_is_kept_on_the_way_through_the_pooler() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let uri = sandbox.uri.replace("bolt://", "neo4j://");
+    let server = ["--uri", &uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["uri"], uri);
+}
+
+#[test]
+fn another_pooler_on_the_server_is_not_taken_for_the_labs_own() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let other = Server::pooler(&sandbox.uri);
+    let through =
+        |uri: &str| run(folder.path(), &["check", "--uri", uri, "--password", "boltbouncer"]);
+    assert!(through(&other.uri).status.success());
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    let others = |sample: &Value| sample["others"].as_u64().unwrap();
+    let samples = results["patterns"][2]["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|sample| others(sample) >= 1), "the other pooler was not seen");
+}
+
+#[test]
+fn the_lab_says_by_itself_what_is_not_as_expected() {
+    // Sixteen queries one after the other take longer than sixteen side by side.
+    let sandbox = Server::sandbox(&["--rtt-ms", "200"]);
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["lab", "--tasks", "16", "--parallelism", "16", "--calls", "1", "--hold-ms", "0"];
+    let narrow = ["--pattern", "problematic,pooled", "--pool-size", "1"];
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&arguments[..], &narrow, &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("not as expected: pooled: it took"), "{printed}");
+    assert_eq!(printed.matches("not as expected").count(), 1, "{printed}");
+    let run = run_folder(&folder.path().join("boltbouncer-lab"));
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("<h2>Not as expected</h2>"));
+    assert_pooled(&results_of(folder.path(), "boltbouncer-lab")["patterns"][1], 16, 1, 1);
 }
 
 #[test]
@@ -217,11 +322,12 @@ struct LongLab {
 
 impl LongLab {
     /// Waits until four tasks run.
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, pattern: &str) -> Self {
         let arguments =
             ["lab", "--tasks", "8", "--parallelism", "4", "--calls", "600", "--hold-ms", "1000"];
         let mut command = boltbouncer(folder);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).args(["--pattern", pattern]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut lab = Self { child: command.spawn().unwrap(), tasks: BTreeSet::new() };
         while lab.tasks.len() < 4 {
             assert!(lab.child.try_wait().unwrap().is_none(), "the lab ended by itself");
@@ -252,16 +358,15 @@ fn wait_until_gone(tasks: &BTreeSet<i32>) {
 #[test]
 fn a_killed_lab_leaves_no_task_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lab = LongLab::start(folder.path());
+    let mut lab = LongLab::start(folder.path(), "problematic");
     lab.child.kill().unwrap();
     lab.child.wait().unwrap();
     wait_until_gone(&lab.tasks);
 }
 
-#[test]
-fn an_interrupted_lab_ends_its_tasks_and_keeps_what_was_measured() {
+fn assert_ends_when_interrupted(pattern: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let mut lab = LongLab::start(folder.path());
+    let mut lab = LongLab::start(folder.path(), pattern);
     let interrupt =
         Command::new("kill").args(["-INT", &lab.child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
@@ -271,13 +376,24 @@ fn an_interrupted_lab_ends_its_tasks_and_keeps_what_was_measured() {
     let results = results(&folder.path().join("boltbouncer-lab"));
     assert_fits_the_schema(&results);
     assert_eq!(results["interrupted"], true);
+    assert_eq!(results["patterns"][0]["name"], pattern);
     assert_eq!(results["patterns"][0]["tasks"]["unfinished"], 8);
     assert!(!results["patterns"][0]["samples"].as_array().unwrap().is_empty());
 }
 
 #[test]
+fn an_interrupted_lab_ends_its_tasks_and_keeps_what_was_measured() {
+    assert_ends_when_interrupted("problematic");
+}
+
+#[test]
+fn an_interrupted_lab_ends_its_pooler_too() {
+    assert_ends_when_interrupted("pooled");
+}
+
+#[test]
 fn check_tells_who_answers() {
-    let sandbox = Sandbox::start(&["--agent", "Neo4j/5.20.0", "--max-bolt", "5.4"]);
+    let sandbox = Server::sandbox(&["--agent", "Neo4j/5.20.0", "--max-bolt", "5.4"]);
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["check", "--uri", &sandbox.uri, "--password", "boltbouncer"]);
     assert!(output.status.success(), "{output:?}");
@@ -296,7 +412,7 @@ fn check_tells_who_answers() {
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let sandbox = Sandbox::start(&[]);
+    let sandbox = Server::sandbox(&[]);
     let folder = tempfile::tempdir().unwrap();
     let wrong = |command: &str| {
         run(folder.path(), &[command, "--uri", &sandbox.uri, "--password", "wrong"])
@@ -323,14 +439,20 @@ fn bad_input_is_one_line_that_names_the_fix() {
         format!("bolt://{}", listener.local_addr().unwrap())
     };
     let cases: &[(&[&str], &str)] = &[
-        (&["lab", "--pattern", "nonsense"], "choose from problematic, improved, stress"),
+        (&["lab", "--pattern", "nonsense"], "choose from problematic, improved, pooled, stress"),
         (&["lab", "--pattern", "improved,problematic,improved"], "twice"),
         (&["lab", "--parallelism", "0"], "at least 1"),
         (&["lab", "--tasks", "0"], "at least 1"),
+        (&["lab", "--pool-size", "0"], "at least 1"),
         (&["lab", "--out", "file/x"], "--out"),
         (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
         (&["lab", "--uri", &closed, "--password", "x"], "is the server running"),
         (&["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x"], "--yes"),
+        // The pooler holds few connections there, but it holds them there.
+        (
+            &["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x", "--pattern", "pooled"],
+            "about 5 connections",
+        ),
         (&["lab", "--uri", "http://localhost", "--password", "x"], "bolt+s"),
         (&["lab", "--uri", "bolt://localhost"], "NEO4J_PASSWORD"),
         (&["lab", "--user", "me"], "--uri"),
@@ -370,7 +492,7 @@ fn a_broken_env_file_is_refused_without_quoting_it() {
 
 #[test]
 fn the_environment_and_an_env_file_name_the_server() {
-    let sandbox = Sandbox::start(&[]);
+    let sandbox = Server::sandbox(&[]);
     let folder = tempfile::tempdir().unwrap();
     let env = format!("NEO4J_URI={}\nNEO4J_USERNAME=neo4j\nNEO4J_PASSWORD=wrong\n", sandbox.uri);
     std::fs::write(folder.path().join(".env"), env).unwrap();
@@ -381,7 +503,7 @@ fn the_environment_and_an_env_file_name_the_server() {
 
 #[test]
 fn passwords_are_in_no_file_and_no_command_line() {
-    let sandbox = Sandbox::start(&["--password", "Tr0ub4dor"]);
+    let sandbox = Server::sandbox(&["--password", "Tr0ub4dor"]);
     let folder = tempfile::tempdir().unwrap();
     let mut command = boltbouncer(folder.path());
     command.args([

@@ -2,15 +2,14 @@
 //! server can't be asked (its procedure is denied, or it shows one member of a cluster only), the
 //! tasks' sockets are counted instead, and the numbers say so.
 
+mod books;
 pub(crate) mod listing;
 mod sockets;
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 
+pub use books::Books;
 pub use listing::Listing;
 pub use sockets::Sockets;
 
@@ -37,7 +36,7 @@ impl CountedBy {
                 "dbms.listConnections and SHOW TRANSACTIONS, ten times a second; opened and closed by the server's connection ids, which is exact if nobody else connected meanwhile"
             }
             Self::Sockets => {
-                "the tasks' sockets on this machine, ten times a second (the server could not be asked)"
+                "the tasks' sockets on this machine, and the pooler's for pooled, ten times a second (the server could not be asked)"
             }
         }
     }
@@ -52,47 +51,39 @@ pub struct Totals {
     pub peaks: Option<(u64, u64, u64)>,
 }
 
-/// Counts one pattern's connections, told from all others by their user agent.
+/// Whose connections a pattern's are, by the names that the server is told.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The tasks' user agent, which no other run has.
+    pub tasks: String,
+    /// The user agent of the pooler that stands between tasks and server. A task that gets past it
+    /// still counts: hiding that would flatter the pooler.
+    pub pooler: Option<&'static str>,
+}
+
+/// Counts one pattern's connections and no others.
 #[derive(Debug)]
 pub enum Counter {
-    Books { sandbox: Arc<Sandbox>, user_agent: String },
+    Books(Books),
     Listing(Box<Listing>),
     Sockets(Sockets),
 }
 
 impl Counter {
-    /// A pattern begins, whose tasks call themselves `user_agent`.
-    pub async fn begin(&mut self, user_agent: &str) -> Result<()> {
+    /// A pattern begins, whose connections come from `origin`.
+    pub async fn begin(&mut self, origin: Origin) -> Result<()> {
         match self {
-            Self::Books { sandbox, user_agent: current } => {
-                sandbox.reset_peaks();
-                user_agent.clone_into(current);
-                Ok(())
-            }
-            Self::Listing(listing) => listing.begin(user_agent).await,
-            Self::Sockets(sockets) => {
-                sockets.begin();
-                Ok(())
-            }
+            Self::Books(books) => books.begin(origin),
+            Self::Listing(listing) => listing.begin(origin).await?,
+            Self::Sockets(sockets) => sockets.begin(&origin),
         }
+        Ok(())
     }
 
     /// Counts now; `pids` are the task processes that run.
     pub async fn sample(&mut self, at_ms: u64, pids: &[u32]) -> Result<Sample> {
         match self {
-            Self::Books { sandbox, user_agent } => {
-                let books = sandbox.books();
-                let count = books.by_user_agent.get(user_agent).copied().unwrap_or_default();
-                Ok(Sample {
-                    at_ms,
-                    opened: count.opened,
-                    closed: count.closed,
-                    open: count.open,
-                    idle: count.idle(),
-                    in_use: count.in_use,
-                    others: books.all.open - count.open,
-                })
-            }
+            Self::Books(books) => Ok(books.sample(at_ms)),
             Self::Listing(listing) => listing.sample(at_ms).await,
             Self::Sockets(sockets) => Ok(sockets.sample(at_ms, pids)),
         }
@@ -101,12 +92,7 @@ impl Counter {
     /// The pattern is over, and its last connection is gone from the samples.
     pub async fn finish(&mut self) -> Result<Totals> {
         match self {
-            Self::Books { sandbox, user_agent } => {
-                let books = sandbox.books();
-                let count = books.by_user_agent.get(user_agent).copied().unwrap_or_default();
-                let peaks = Some((count.peak_open, count.peak_idle, count.peak_in_use));
-                Ok(Totals { opened: count.opened, closed: count.closed, peaks })
-            }
+            Self::Books(books) => Ok(books.totals()),
             Self::Listing(listing) => listing.finish().await,
             Self::Sockets(sockets) => Ok(sockets.totals()),
         }
@@ -114,7 +100,7 @@ impl Counter {
 
     pub fn counted_by(&self) -> CountedBy {
         match self {
-            Self::Books { .. } => CountedBy::Books,
+            Self::Books(_) => CountedBy::Books,
             Self::Listing(_) => CountedBy::ListConnections,
             Self::Sockets(_) => CountedBy::Sockets,
         }
@@ -124,7 +110,7 @@ impl Counter {
     pub fn others_seen(&self) -> u64 {
         match self {
             Self::Listing(listing) => listing.others_seen(),
-            Self::Books { .. } | Self::Sockets(_) => 0,
+            Self::Books(_) | Self::Sockets(_) => 0,
         }
     }
 

@@ -7,10 +7,14 @@
 //! - [`task`]: what happens inside a task process
 //! - [`counter`]: connections as the server counts them
 //! - [`results`]: what was measured, as `results.json` has it
+//! - `own_pooler`: the pooler that *pooled* goes through
+//! - [`expectations`]: what the results should show, and where they don't
 //! - [`output`]: the run's folder, the comparison, the report page
 
 pub mod counter;
+pub mod expectations;
 pub mod output;
+mod own_pooler;
 mod processes;
 pub mod results;
 pub mod run;

@@ -13,17 +13,20 @@ use sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::counter::listing::SAMPLER;
-use crate::counter::{Counter, Listing, Sockets};
-use crate::results::TargetInfo;
-use crate::settings::Engine;
+use crate::counter::{Books, Counter, Listing, Origin, Sockets};
+use crate::own_pooler::{self, OwnPooler};
+use crate::results::{PoolerNumbers, Sample, TargetInfo};
+use crate::settings::{Engine, Pattern};
 
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub uri: String,
     pub user: String,
     pub password: Secret,
     pub database: Option<String>,
     pub counter: Counter,
+    target: Target,
+    /// Stands before the server while a pattern runs that wants it.
+    pooler: Option<OwnPooler>,
     agent: String,
     bolt: String,
     /// The server's process, if it is known and on this machine.
@@ -55,11 +58,12 @@ impl Server {
         let (agent, bolt) = (settings.agent.clone(), settings.max_bolt.to_string());
         let sandbox = Arc::new(Sandbox::start(listener, settings)?);
         Ok(Self {
-            uri: format!("bolt://{}", sandbox.address()),
+            target: format!("bolt://{}", sandbox.address()).parse()?,
             user,
             password,
             database: None,
-            counter: Counter::Books { sandbox, user_agent: String::new() },
+            counter: Counter::Books(Books::new(sandbox)),
+            pooler: None,
             agent: format!("{agent} (sandbox)"),
             bolt,
             pid: Some(std::process::id()),
@@ -81,11 +85,12 @@ impl Server {
             (connection.server_agent().to_owned(), connection.version().to_string());
         let counter = counter(target, auth, connection).await?;
         Ok(Self {
-            uri: target.to_string(),
+            target: target.clone(),
             user: user.to_owned(),
             password: password.clone(),
             database,
             counter,
+            pooler: None,
             agent,
             bolt,
             pid: if target.is_this_machine() { process_listening_on(target.port) } else { None },
@@ -94,11 +99,49 @@ impl Server {
 
     pub fn info(&self) -> TargetInfo {
         TargetInfo {
-            uri: self.uri.clone(),
-            embedded: matches!(self.counter, Counter::Books { .. }),
+            uri: self.target.to_string(),
+            embedded: matches!(self.counter, Counter::Books(_)),
             agent: self.agent.clone(),
             bolt: self.bolt.clone(),
             counted_by: self.counter.counted_by(),
+        }
+    }
+
+    /// A pattern begins, whose tasks call themselves `user_agent`. Counting starts before the pooler
+    /// does, so that each of its connections is seen.
+    pub async fn begin(
+        &mut self,
+        pattern: Pattern,
+        pool_size: usize,
+        user_agent: &str,
+    ) -> Result<()> {
+        let is_pooled = pattern == Pattern::Pooled;
+        let pooler = is_pooled.then_some(own_pooler::USER_AGENT);
+        self.counter.begin(Origin { tasks: user_agent.to_owned(), pooler }).await?;
+        if is_pooled {
+            self.pooler = Some(OwnPooler::start(&self.target, pool_size).await?);
+        }
+        Ok(())
+    }
+
+    /// What the tasks of the pattern that runs dial.
+    pub fn uri(&self) -> String {
+        self.pooler.as_ref().map_or_else(|| self.target.to_string(), OwnPooler::uri)
+    }
+
+    /// Counts now; `pids` are the task processes that run.
+    pub async fn sample(&mut self, at_ms: u64, pids: &[u32]) -> Result<Sample> {
+        if let Some(pooler) = &mut self.pooler {
+            pooler.sample();
+        }
+        self.counter.sample(at_ms, pids).await
+    }
+
+    /// The tasks are gone, and the pooler with them.
+    pub async fn end_pooler(&mut self) -> Option<PoolerNumbers> {
+        match self.pooler.take() {
+            Some(pooler) => Some(pooler.end().await),
+            None => None,
         }
     }
 

@@ -92,7 +92,9 @@ impl Pattern {
                 (tasks * each, tasks.min(settings.parallelism) * each)
             }
             Self::Pooled => {
-                let most = pooled_connections_max(settings.pool_size);
+                // A task runs one query at a time, so that a larger pool is not filled.
+                let useful = settings.pool_size.min(tasks).min(settings.parallelism);
+                let most = pooled_connections_max(useful);
                 (most, most)
             }
         }

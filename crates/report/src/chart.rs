@@ -93,8 +93,8 @@ impl Chart {
     }
 
     fn draw(&self, width: f64, head: &str) -> String {
-        let is_narrow = width < 600.0;
-        let legend_rows = if is_narrow { self.series.len() as f64 } else { 1.0 };
+        let legend = self.legend(width);
+        let legend_rows = legend.last().map_or(1.0, |(_, row)| row + 1.0);
         let frame = Frame::new(self, width, TOP + legend_rows * ROW);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">{head}",
@@ -106,7 +106,7 @@ impl Chart {
             "<text x=\"{LEFT}\" y=\"22\" font-size=\"16\" font-weight=\"600\">{}</text>",
             escape(&self.title)
         );
-        self.draw_legend(&mut svg, is_narrow);
+        self.draw_legend(&mut svg, &legend);
         self.draw_bands(&mut svg, &frame);
         frame.draw_axes(&mut svg, &self.unit);
         for series in &self.series {
@@ -122,10 +122,22 @@ impl Chart {
         svg
     }
 
-    fn draw_legend(&self, svg: &mut String, is_narrow: bool) {
-        let mut x = LEFT;
-        let mut y = TOP + 6.0;
-        for series in &self.series {
+    /// Where each series stands in the legend: its x and its row. Columns are as wide as the longest
+    /// name needs.
+    fn legend(&self, width: f64) -> Vec<(f64, f64)> {
+        let longest = self.series.iter().map(|series| series.name.chars().count()).max();
+        let column = 46.0 + 7.2 * longest.unwrap_or(0) as f64;
+        let columns = (((width - LEFT) / column) as usize).max(1);
+        let place = |index| {
+            let (row, place) = (index / columns, index % columns);
+            (LEFT + place as f64 * column, row as f64)
+        };
+        (0..self.series.len()).map(place).collect()
+    }
+
+    fn draw_legend(&self, svg: &mut String, legend: &[(f64, f64)]) {
+        for (series, (x, row)) in self.series.iter().zip(legend) {
+            let y = TOP + 6.0 + row * ROW;
             let dash = if series.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
             let _ = write!(
                 svg,
@@ -137,11 +149,6 @@ impl Chart {
                 x + 28.0,
                 escape(&series.name),
             );
-            if is_narrow {
-                y += ROW;
-            } else {
-                x += 46.0 + 7.2 * series.name.chars().count() as f64;
-            }
         }
     }
 
@@ -310,6 +317,21 @@ mod tests {
         let frame = Frame::new(&chart, 900.0, 60.0);
         assert!(frame.y(160.0) >= frame.top && frame.y(0.0) == frame.bottom);
         assert_eq!((frame.values.end, frame.values.step), (200.0, 50.0));
+    }
+
+    #[test]
+    fn a_legend_takes_another_row_before_it_leaves_the_drawing() {
+        let series = |name: &&str| Series { name: (*name).into(), ..chart().series[0].clone() };
+        let names = ["problematic: opened", "problematic: closed", "improved: opened"];
+        let few = Chart { series: names.iter().map(series).collect(), ..chart() };
+        let many = Chart { series: [&few.series[..], &few.series[..]].concat(), ..chart() };
+        let rows = |chart: &Chart, width| -> Vec<f64> {
+            chart.legend(width).iter().map(|(_, row)| *row).collect()
+        };
+        assert_eq!(rows(&few, 900.0), [0.0, 0.0, 0.0]);
+        assert_eq!(rows(&many, 900.0), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(rows(&few, 380.0), [0.0, 1.0, 2.0]);
+        assert_eq!(many.legend(900.0)[4].0, LEFT);
     }
 
     #[test]

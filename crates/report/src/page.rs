@@ -105,7 +105,7 @@ h1{font-size:1.7rem;line-height:1.25;margin:.2em 0}h2{font-size:1.25rem;margin:2
 .muted{color:var(--muted);fill:var(--muted)}\
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}\
 .figures div{background:var(--raised);border-radius:8px;padding:12px 14px}\
-.figures b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}\
+.figures b{display:block;font-size:1.3rem;line-height:1.2;font-variant-numeric:tabular-nums}\
 .figures span{color:var(--muted);font-size:.9rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\

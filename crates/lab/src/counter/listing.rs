@@ -9,7 +9,7 @@ use bolt::message::{AccessMode, Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
 use client::{ClientError, Connection, Target};
 
-use super::Totals;
+use super::{Origin, Totals};
 use crate::results::Sample;
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Listing {
     connection: Connection,
     /// Ids that don't count: the lab's own connections.
     own: BTreeSet<u64>,
-    user_agent: String,
+    origin: Origin,
     /// The id of the marker before the pattern.
     before: u64,
     newest: u64,
@@ -53,7 +53,7 @@ impl Listing {
             auth,
             connection,
             own,
-            user_agent: String::new(),
+            origin: Origin::default(),
             before: 0,
             newest: 0,
             others: BTreeSet::new(),
@@ -64,8 +64,8 @@ impl Listing {
         Ok(listing)
     }
 
-    pub async fn begin(&mut self, user_agent: &str) -> Result<()> {
-        user_agent.clone_into(&mut self.user_agent);
+    pub async fn begin(&mut self, origin: Origin) -> Result<()> {
+        self.origin = origin;
         self.others.clear();
         self.before = self.marker().await?;
         self.newest = self.before;
@@ -92,7 +92,7 @@ impl Listing {
                 continue;
             }
             self.newest = self.newest.max(row.id);
-            if row.user_agent == self.user_agent {
+            if self.is_ours(row) {
                 ours += 1;
                 in_use += u64::from(busy.contains(&row.id));
                 self.others.remove(&row.id);
@@ -122,8 +122,7 @@ impl Listing {
     pub async fn finish(&mut self) -> Result<Totals> {
         let after = self.marker().await?;
         let opened = self.opened_until(after);
-        let still_open =
-            self.list().await?.iter().filter(|row| row.user_agent == self.user_agent).count();
+        let still_open = self.list().await?.iter().filter(|row| self.is_ours(row)).count();
         Ok(Totals { opened, closed: opened.saturating_sub(still_open as u64), peaks: None })
     }
 
@@ -133,6 +132,10 @@ impl Listing {
 
     pub async fn close(self) {
         self.connection.close().await;
+    }
+
+    fn is_ours(&self, row: &Listed) -> bool {
+        row.comes_from(&self.origin, self.before)
     }
 
     /// Connections between the first marker and `end`, without the lab's own and those of others.
@@ -181,6 +184,15 @@ impl Listing {
     }
 }
 
+impl Listed {
+    /// Whether it is a connection of the pattern that began at the id `before`. A pooler that was
+    /// there then is somebody else's.
+    fn comes_from(&self, origin: &Origin, before: u64) -> bool {
+        self.user_agent == origin.tasks
+            || (origin.pooler == Some(&self.user_agent) && self.id > before)
+    }
+}
+
 /// The number in `bolt-17`.
 fn number(id: &str) -> Option<u64> {
     id.strip_prefix("bolt-")?.parse().ok()
@@ -190,3 +202,23 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const SAMPLER: &str =
     concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (sampler)");
 const MARKER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (marker)");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_pooler_its_new_connections_count_and_tasks_that_got_past_it() {
+        let direct = Origin { tasks: "lab (improved)".into(), pooler: None };
+        let pooled = Origin { tasks: "lab (pooled)".into(), pooler: Some("boltbouncer/1") };
+        let counts = |origin: &Origin, user_agent: &str, id| {
+            Listed { id, user_agent: user_agent.into() }.comes_from(origin, 10)
+        };
+        assert!(counts(&direct, "lab (improved)", 11));
+        assert!(!counts(&direct, "boltbouncer/1", 11));
+        assert!(counts(&pooled, "boltbouncer/1", 11));
+        assert!(!counts(&pooled, "boltbouncer/1", 9), "it was there before");
+        assert!(counts(&pooled, "lab (pooled)", 11));
+        assert!(!counts(&pooled, "neo4j-python/6", 11));
+    }
+}

@@ -1,15 +1,19 @@
-//! Counting the task processes' own sockets, from /proc. Linux only; elsewhere it sees none.
+//! Counting the sockets of the task processes, or of the pooler in the lab's own process, from /proc.
+//! Linux only; elsewhere it sees none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::Totals;
+use super::{Origin, Totals};
 use crate::results::Sample;
 
 #[derive(Debug)]
 pub struct Sockets {
     addresses: Vec<IpAddr>,
     port: u16,
+    /// This process, if the pattern's pooler is in it. The lab itself keeps no connection to a
+    /// server that it can't ask.
+    pooler: Option<u32>,
     /// Inodes of sockets that have been seen.
     seen: BTreeSet<u64>,
     open: BTreeSet<u64>,
@@ -19,10 +23,11 @@ impl Sockets {
     /// Counts connections to `port` at any of `addresses`; to any address if there is none, as for
     /// a cluster whose members are not known.
     pub fn new(addresses: Vec<IpAddr>, port: u16) -> Self {
-        Self { addresses, port, seen: BTreeSet::new(), open: BTreeSet::new() }
+        Self { addresses, port, pooler: None, seen: BTreeSet::new(), open: BTreeSet::new() }
     }
 
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, origin: &Origin) {
+        self.pooler = origin.pooler.map(|_| std::process::id());
         self.seen.clear();
         self.open.clear();
     }
@@ -32,6 +37,7 @@ impl Sockets {
         let established = established(self.port, &self.addresses);
         self.open = pids
             .iter()
+            .chain(&self.pooler)
             .flat_map(|pid| inodes(*pid))
             .filter(|i| established.contains_key(i))
             .collect();
@@ -99,5 +105,17 @@ mod tests {
         drop(clients);
         let sample = sockets.sample(1, &here);
         assert_eq!((sample.open, sample.opened, sample.closed), (0, 3, 3));
+    }
+
+    #[test]
+    fn a_pooler_in_this_process_is_counted_while_its_pattern_runs() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let mut sockets = Sockets::new(vec![address.ip()], address.port());
+        let _upstream = TcpStream::connect(address).unwrap();
+        sockets.begin(&Origin { tasks: "tasks".into(), pooler: Some("pooler") });
+        assert_eq!(sockets.sample(0, &[]).open, 1);
+        sockets.begin(&Origin { tasks: "tasks".into(), pooler: None });
+        assert_eq!(sockets.sample(1, &[]).open, 0);
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn colour(pattern: Pattern) -> Colour {
     match pattern {
         Pattern::Problematic => Colour::Vermilion,
         Pattern::Improved => Colour::Blue,
+        Pattern::Pooled => Colour::Green,
         Pattern::Stress => Colour::Purple,
     }
 }

@@ -14,7 +14,12 @@ pub fn comparison(results: &Results) -> Table {
             columns.push("change".into());
         }
     }
-    let rows = measures().into_iter().map(|(name, measure, format)| {
+    // The pooler's rows are for runs that had one.
+    let is_known = |measure: fn(&PatternResult) -> Option<f64>| {
+        results.patterns.iter().any(|pattern| measure(pattern).is_some())
+    };
+    let measures = measures().into_iter().filter(|(_, measure, _)| is_known(*measure));
+    let rows = measures.map(|(name, measure, format)| {
         let mut row = vec![name.to_owned()];
         let first = results.patterns.first().and_then(measure);
         for (index, pattern) in results.patterns.iter().enumerate() {
@@ -63,6 +68,8 @@ fn measures() -> Vec<Measure> {
         ("peak open", |p| Some(p.connections.peak_open as f64), count),
         ("peak idle", |p| Some(p.connections.peak_idle as f64), count),
         ("peak in use", |p| Some(p.connections.peak_in_use as f64), count),
+        ("clients of the pooler, peak", |p| Some(p.pooler?.peak_clients as f64), count),
+        ("opened, as the pooler counts", |p| Some(p.pooler?.upstream_opened as f64), count),
         ("first answer, p50", |p| Some(p.first_answer?.ms.p50), ms),
         ("… spent on connecting", |p| Some(p.first_answer?.connecting_share), percent),
         ("query, p50", |p| Some(p.query_ms?.p50), ms),

@@ -4,6 +4,7 @@ use report::Page;
 
 use super::charts;
 use super::comparison::{change, comparison};
+use crate::expectations;
 use crate::results::{PatternResult, Results};
 use crate::settings::Pattern;
 
@@ -27,22 +28,28 @@ pub(super) fn page(results: &Results) -> String {
     page.heading("Side by side");
     page.raw(&comparison(results).html());
     page.paragraph(&format!("Connections were counted by {}.", target.counted_by.explanation()));
+    unexpected(&mut page, results);
     failures(&mut page, results);
     meaning(&mut page, results);
     practices(&mut page);
     page.html()
 }
 
+/// The remedies beside the problem, in big numbers; how much the last one changes, in small ones.
 fn figures(page: &mut Page, results: &Results) {
     let find = |name| results.patterns.iter().find(|pattern| pattern.name == name);
-    let (Some(before), Some(after)) = (find(Pattern::Problematic), find(Pattern::Improved)) else {
-        return;
-    };
+    let shown: Vec<_> = [Pattern::Problematic, Pattern::Improved, Pattern::Pooled]
+        .into_iter()
+        .filter_map(find)
+        .collect();
+    let [first, .., last] = shown[..] else { return };
+    let names: Vec<_> = shown.iter().map(|pattern| pattern.name.name()).collect();
+    page.paragraph(&format!("{}:", names.join(" → ")));
     let figure = |name: &str, of: fn(&PatternResult) -> u64| {
-        let (from, to) = (of(before), of(after));
-        let changed = change(from as f64, to as f64);
+        let values: Vec<_> = shown.iter().map(|pattern| of(pattern).to_string()).collect();
+        let changed = change(of(first) as f64, of(last) as f64);
         let note = if changed.is_empty() { name.to_owned() } else { format!("{name} ({changed})") };
-        (format!("{from} → {to}"), note)
+        (values.join(" → "), note)
     };
     page.figures(&[
         figure("connections opened", |p| p.connections.opened),
@@ -50,6 +57,14 @@ fn figures(page: &mut Page, results: &Results) {
         figure("peak idle", |p| p.connections.peak_idle),
         figure("failed tasks", |p| p.tasks.failed),
     ]);
+}
+
+fn unexpected(page: &mut Page, results: &Results) {
+    let unmet = expectations::unmet(results);
+    if !unmet.is_empty() {
+        page.heading("Not as expected");
+        page.list(&unmet);
+    }
 }
 
 fn failures(page: &mut Page, results: &Results) {
@@ -97,31 +112,44 @@ fn failures(page: &mut Page, results: &Results) {
 fn meaning(page: &mut Page, results: &Results) {
     page.heading("What it means");
     for pattern in &results.patterns {
-        page.paragraph(&explanation(pattern));
+        page.paragraph(&explanation(pattern, results));
     }
     page.paragraph(
-        "Why reuse can't go below one connection for each running task: Airflow runs every task in an operating-system process of its own, under every executor. A driver is memory and sockets of one process; another process can't use it. So a task that talks to the database has a driver of its own and with it one connection at least, and as many tasks as run at once hold as many connections. Only something outside the processes can share connections between them: a connection pooler for the Bolt protocol.",
+        "Why reuse can't go below one connection for each running task: Airflow runs every task in an operating-system process of its own, under every executor. A driver is memory and sockets of one process; another process can't use it. So a task that talks to the database has a driver of its own and with it one connection at least, and as many tasks as run at once hold as many connections. Only something outside the processes can share connections between them: a connection pooler for the Bolt protocol, which the pattern pooled goes through.",
     );
     page.paragraph(
         "What it costs: an idle connection costs the server little. Opening one costs it a login, with a password hash to compute, and each open transaction takes one of its threads (400 unless configured otherwise); transactions past that are refused, not queued.",
     );
 }
 
-fn explanation(pattern: &PatternResult) -> String {
+fn explanation(pattern: &PatternResult, results: &Results) -> String {
     let c = pattern.connections;
     let ran = format!(
-        "{}: {} tasks created {} drivers and opened {} connections, {} at once.",
+        "{}: {} tasks created {} drivers. That opened {} connections, {} at once.",
         pattern.name, pattern.tasks.total, pattern.drivers_created, c.opened, c.peak_open
     );
     let why = match pattern.name {
         Pattern::Problematic | Pattern::Stress => {
-            "Every call made a driver, every driver brought its own pool, and all of them stayed until the process ended: connections pile up while the task does other work, idle nearly all the time."
+            "Every call made a driver, every driver brought its own pool, and all of them stayed until the process ended: connections pile up while the task does other work, idle nearly all the time.".to_owned()
         }
         Pattern::Improved => {
-            "Each task made one driver, checked it before using it again, and closed it at its end. What remains is the number of tasks that run at once."
+            "Each task made one driver, checked it before using it again, and closed it at its end. What remains is the number of tasks that run at once.".to_owned()
         }
+        Pattern::Pooled => pooled(pattern, results),
     };
     format!("{ran} {why}")
+}
+
+fn pooled(pattern: &PatternResult, results: &Results) -> String {
+    let numbers = pattern.pooler.unwrap_or_default();
+    let mut text = format!(
+        "These are the problematic tasks, unchanged but for the address, which was a pooler's with a pool of {}. All their connections went to it, {} at once; it checked the password at the server, and lent one of its own connections to whoever had a query, for as long as that ran.",
+        results.settings.pool_size, numbers.peak_clients
+    );
+    if results.target.embedded {
+        text.push_str(" It shared a process with the embedded server, so that the server's processor time includes its own.");
+    }
+    text
 }
 
 fn practices(page: &mut Page) {
@@ -135,6 +163,7 @@ fn practices(page: &mut Page) {
             "Close sessions with the block that uses them, and the driver at the end of the task.",
             "Run work in managed transactions, so that transient errors are retried; auto-commit queries are not.",
             "Name tasks in the user agent or the transaction's metadata, so that the server's lists show who holds what.",
+            "Where tasks can't be changed, or more run at once than the server should hold connections for, let NEO4J_URI name a pooler: boltbouncer serve.",
             "Watch the server: open connections, open transactions, logins.",
         ]
         .map(String::from),

@@ -1,0 +1,86 @@
+//! Counting on the sandbox, whose books are in the lab's own process: exact, peaks included.
+
+use std::sync::Arc;
+
+use sandbox::{Count, Sandbox};
+
+use super::{Origin, Totals};
+use crate::results::Sample;
+
+#[derive(Debug)]
+pub struct Books {
+    sandbox: Arc<Sandbox>,
+    origin: Origin,
+    /// The whole server's numbers when the pattern began.
+    before: Count,
+}
+
+impl Books {
+    pub fn new(sandbox: Arc<Sandbox>) -> Self {
+        Self { sandbox, origin: Origin::default(), before: Count::default() }
+    }
+
+    pub fn begin(&mut self, origin: Origin) {
+        self.sandbox.reset_peaks();
+        self.before = self.sandbox.books().all;
+        self.origin = origin;
+    }
+
+    pub fn sample(&self, at_ms: u64) -> Sample {
+        let (count, others) = self.count();
+        Sample {
+            at_ms,
+            opened: count.opened,
+            closed: count.closed,
+            open: count.open,
+            idle: count.idle(),
+            in_use: count.in_use,
+            others,
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        let (count, _) = self.count();
+        let peaks = Some((count.peak_open, count.peak_idle, count.peak_in_use));
+        Totals { opened: count.opened, closed: count.closed, peaks }
+    }
+
+    /// The pattern's connections, and how many others are open. Behind a pooler every connection is
+    /// the pattern's: nobody else knows this server, a pooler opens some before it can tell its
+    /// name, and peaks of single user agents can't be added up.
+    fn count(&self) -> (Count, u64) {
+        let books = self.sandbox.books();
+        if self.origin.pooler.is_some() {
+            return (since(self.before, books.all), 0);
+        }
+        let count = books.by_user_agent.get(&self.origin.tasks).copied().unwrap_or_default();
+        (count, books.all.open - count.open)
+    }
+}
+
+/// What is open now counts, whenever it was opened.
+fn since(before: Count, now: Count) -> Count {
+    let opened = now.opened - before.opened;
+    Count { opened, closed: opened.saturating_sub(now.open), ..now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_before_is_no_part_of_opened() {
+        let before = Count { opened: 600, closed: 600, ..Count::default() };
+        let now = Count { opened: 605, closed: 601, open: 4, peak_open: 5, ..Count::default() };
+        let count = since(before, now);
+        assert_eq!((count.opened, count.closed, count.open, count.peak_open), (5, 1, 4, 5));
+    }
+
+    #[test]
+    fn a_straggler_of_the_pattern_before_is_open_but_not_opened() {
+        let before = Count { opened: 10, closed: 8, open: 2, ..Count::default() };
+        let now = Count { opened: 11, closed: 8, open: 3, ..Count::default() };
+        let count = since(before, now);
+        assert_eq!((count.opened, count.closed, count.open), (1, 0, 3));
+    }
+}
