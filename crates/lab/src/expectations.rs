@@ -41,7 +41,9 @@ fn beside_problematic(pattern: &PatternResult, problematic: &PatternResult) -> V
         .filter(|(_, ours, theirs)| ours > theirs)
         .map(|(what, ours, theirs)| format!("{ours} {what}, more than problematic's {theirs}"))
         .collect();
-    if pattern.wall_s > problematic.wall_s * WALL_NOISE {
+    // Of `improved` nobody says that it is faster.
+    let is_slow = pattern.wall_s > problematic.wall_s * WALL_NOISE;
+    if pattern.name == Pattern::Pooled && is_slow {
         unmet.push(format!(
             "it took {:.2} s, longer than problematic's {:.2} s",
             pattern.wall_s, problematic.wall_s
@@ -110,7 +112,7 @@ mod tests {
     }
 
     fn results(pooled: PatternResult) -> Results {
-        let improved = pattern(Pattern::Improved, 100, 32, 4.0);
+        let improved = pattern(Pattern::Improved, 100, 32, 6.0);
         let problematic = pattern(Pattern::Problematic, 500, 160, 5.0);
         Results {
             schema: SCHEMA,

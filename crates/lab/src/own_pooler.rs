@@ -1,5 +1,5 @@
 //! The pooler of the pattern *pooled*, in the lab's own process. It is the library that
-//! `boltbouncer serve` runs, with everything but the pool's size as it is by default.
+//! `boltbouncer serve` runs, with its defaults where [`config`] says nothing else.
 
 use std::time::Duration;
 

@@ -35,6 +35,8 @@ pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotia
         Ok(Some(Opening::Manifest)) => {
             client.output.extend_from_slice(&version::manifest(&served));
             client.flush().await?;
+            // Some drivers send their choice by itself, and HELLO only when that is acknowledged.
+            client.acknowledge_quickly();
             loop {
                 match version::read_choice(&mut client.input, &served) {
                     Ok(Some(version)) => return Ok(Negotiated { version, by_manifest: true }),

@@ -149,11 +149,12 @@ impl Pooler {
     /// at it after `shutdown_timeout`. Returns whether everybody was done by then.
     pub async fn shut_down(mut self) -> bool {
         let limit = self.shared.limits().shutdown_timeout.0;
+        // First, so that nobody who sees the listener gone can still begin something.
+        self.shared.draining.send_replace(true);
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
             let _ = accepting.await;
         }
-        self.shared.draining.send_replace(true);
         info!(limit_s = limit.as_secs_f64(), "draining: no new clients, open work may end");
         let mut sessions = std::mem::take(&mut *self.shared.sessions());
         let all_ended = async { while sessions.join_next().await.is_some() {} };

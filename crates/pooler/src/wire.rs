@@ -86,6 +86,11 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// See [`Socket::acknowledge_quickly`].
+    pub fn acknowledge_quickly(&self) {
+        self.socket.acknowledge_quickly();
+    }
+
     /// Bytes ever read and written.
     pub fn counts(&self) -> (u64, u64) {
         (self.read, self.written)
