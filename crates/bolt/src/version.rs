@@ -171,6 +171,18 @@ pub enum Opening {
     NothingInCommon,
 }
 
+/// Whether `input` begins with a client's whole opening.
+///
+/// # Errors
+/// [`HandshakeError::NotBolt`] at the first byte that can't belong to one.
+pub fn has_opening(input: &[u8]) -> Result<bool, HandshakeError> {
+    let magic = &input[..input.len().min(MAGIC.len())];
+    if !MAGIC.starts_with(magic) {
+        return Err(HandshakeError::NotBolt);
+    }
+    Ok(input.len() >= OPENING_LENGTH)
+}
+
 /// Reads a client's 20-byte opening and picks the first proposal that `served` satisfies, at the
 /// highest minor inside it. Returns `None` until `input` holds the whole opening; input that can't
 /// be one is refused at its first wrong byte.
@@ -178,11 +190,7 @@ pub fn read_opening(
     input: &mut BytesMut,
     served: &[VersionRange],
 ) -> Result<Option<Opening>, HandshakeError> {
-    let magic = &input[..input.len().min(MAGIC.len())];
-    if !MAGIC.starts_with(magic) {
-        return Err(HandshakeError::NotBolt);
-    }
-    if input.len() < OPENING_LENGTH {
+    if !has_opening(input)? {
         return Ok(None);
     }
     input.advance(MAGIC.len());
@@ -255,6 +263,14 @@ pub fn opening(proposals: &[Proposal]) -> [u8; OPENING_LENGTH] {
     }
     output
 }
+
+/// What a client proposes that speaks every version of [`NEO4J_RANGES`]: the manifest, and the rest
+/// for servers that don't know it.
+pub const NEO4J_PROPOSALS: [Proposal; 3] = [
+    Proposal::Manifest,
+    Proposal::Range(VersionRange::new(5, 8, 8)),
+    Proposal::Range(VersionRange::new(4, 4, 0)),
+];
 
 /// One of the four slots of a client's opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod logging;
 mod sandbox;
 mod serve;
 mod server_options;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -67,10 +68,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Returns at the first Ctrl-C or SIGTERM.
 async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    if let Ok(mut signals) = signals::Signals::new() {
+        signals.ended().await;
     }
 }

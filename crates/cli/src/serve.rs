@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use pooler::{Config, File, Pooler};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::logging::{self, Logging};
+use crate::signals::Signals;
 
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
@@ -158,27 +159,6 @@ fn fit_to_open_files(config: &mut Config, files_max: usize) -> Result<()> {
         );
     }
     Ok(())
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn ended(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// For the process itself, admin requests, and connections that are being opened or closed.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bolt::message::{Auth, Hello, Stream, TransactionExtra};
-use bolt::version::{self, Answer, HandshakeError, NEO4J_RANGES, Proposal, VersionRange};
+use bolt::version::{self, Answer, HandshakeError, NEO4J_PROPOSALS, NEO4J_RANGES};
 use bolt::{Dechunker, Dictionary, Failure, Request, Response, Value, Version};
 use bytes::BytesMut;
 use thiserror::Error;
@@ -118,12 +118,8 @@ impl Connection {
     }
 
     async fn agree(&mut self) -> Result<Version, ClientError> {
-        let proposals = [
-            Proposal::Manifest,
-            Proposal::Range(VersionRange::new(5, 8, 8)),
-            Proposal::Range(VersionRange::new(4, 4, 0)),
-        ];
-        self.socket.write_all(&version::opening(&proposals)).await.map_err(ClientError::Io)?;
+        let opening = version::opening(&NEO4J_PROPOSALS);
+        self.socket.write_all(&opening).await.map_err(ClientError::Io)?;
         let answer = loop {
             match version::read_answer(&mut self.input)? {
                 Some(answer) => break answer,

@@ -19,13 +19,14 @@ pub(crate) struct Negotiated {
 /// Agrees on a version that the upstream speaks, and waits until that is known.
 pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotiated, End> {
     // Whoever doesn't speak Bolt shall not have to wait for the upstream to hear that.
-    while let Ok(None) = version::read_opening(&mut client.input.clone(), &[]) {
-        client.fill().await?;
+    loop {
+        match version::has_opening(&client.input) {
+            Ok(true) => break,
+            Ok(false) => client.fill().await?,
+            Err(_) => return Err(refuse(client).await),
+        }
     }
-    let served = match version::read_opening(&mut client.input.clone(), &[]) {
-        Err(_) => return Err(refuse(client).await),
-        Ok(_) => shared.server().ranges().await,
-    };
+    let served = shared.server().ranges().await;
     match version::read_opening(&mut client.input, &served) {
         Ok(Some(Opening::Agreed(version))) => {
             client.output.extend_from_slice(&version::agreement(version));

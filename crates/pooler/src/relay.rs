@@ -90,12 +90,20 @@ struct Unit {
     before: (u64, u64),
 }
 
-/// The upstream connection has ended, or can't be made sense of.
-struct Lost(&'static str);
+/// Why the upstream connection can't be used any more.
+enum Lost {
+    /// It has ended, or can't be made sense of; the reason is a metric's label.
+    Upstream(&'static str),
+    /// The client has left half a request on it.
+    BrokenOff,
+}
 
 impl Lost {
-    fn fault(&self) -> Fault {
-        if self.0 == "request_broken_off" { Fault::Client } else { Fault::Upstream }
+    fn blame(&self) -> (Fault, &'static str) {
+        match self {
+            Self::Upstream(reason) => (Fault::Upstream, reason),
+            Self::BrokenOff => (Fault::Client, "request_broken_off"),
+        }
     }
 }
 
@@ -172,7 +180,7 @@ impl<'a> Relay<'a> {
         }
         if self.unit.is_mid_request {
             // The rest of the request will never come, or must not.
-            return Err(Stop::Lost(Lost("request_broken_off")));
+            return Err(Lost::BrokenOff.into());
         }
         // An answer to COMMIT is worth more than an early RESET.
         if self.unit.ending.is_none() && self.upstream().tracker.may_reset() {
@@ -241,8 +249,9 @@ impl<'a> Relay<'a> {
                 UnitKind::Route => false,
             };
         self.unit.touches_system |= outcome_unknown;
-        debug!(reason = lost.0, upstream = %lease.id, "upstream connection lost");
-        self.session.shared.metrics().error(lost.fault(), lost.0);
+        let (fault, reason) = lost.blame();
+        debug!(reason, upstream = %lease.id, "upstream connection lost");
+        self.session.shared.metrics().error(fault, reason);
         lease.discard();
         if self.unit.client_gone {
             return Err(End::ClientLeft);

@@ -235,14 +235,11 @@ impl Server {
         let attempt = timeout(limit, attempt).await;
         let outcome = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)));
         self.note(&outcome);
-        let (mut greeting, metadata) = outcome?;
-        let facts = greeting.take_facts();
-        let receive_timeout = greeting.receive_timeout();
-        let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
-        let may_leak = greeting::may_leak_warnings(&facts.agent, class.version);
+        let (greeting, metadata) = outcome?;
+        let facts = greeting.facts().cloned().ok_or(ConnectError::Protocol)?;
         self.lock().facts.insert((class.version, class.utc), facts);
-        let upstream = greeting.into_upstream(class, lifetime, receive_timeout, may_leak);
-        Ok((Box::new(upstream), metadata))
+        let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
+        Ok((Box::new(greeting.into_upstream(class, lifetime)), metadata))
     }
 
     /// Whether the last attempt to reach the server failed, and how long ago that began.

@@ -78,18 +78,19 @@ impl Pool {
         }
         let parallel = self.parallel_connects(state);
         while !state.is_blocked() && state.connecting < parallel {
-            let Some(class) = state.uncovered_class() else { return };
             let has_room = state.open < self.max_size();
-            let permit = match granted.take().or_else(|| self.around.budget.take()) {
-                Some(permit) if has_room => permit,
-                unused => {
-                    // Idle connections of other classes make room for this one.
-                    let Some(mut idle) = state.evict_idle() else {
-                        if has_room && unused.is_none() {
-                            self.around.budget.ask(self, state.open);
-                        }
-                        return;
-                    };
+            // So it is whenever the pool is busy: nothing more is spent on it then.
+            if !has_room && !state.has_idle() {
+                return;
+            }
+            let Some(class) = state.uncovered_class() else { return };
+            let own = has_room.then(|| granted.take().or_else(|| self.around.budget.take()));
+            let permit = match (own.flatten(), state.has_idle()) {
+                (Some(permit), _) => permit,
+                (None, false) => return self.around.budget.ask(self, state.open),
+                // Idle connections of other classes make room for this one.
+                (None, true) => {
+                    let Some(mut idle) = state.evict_idle() else { return };
                     let permit = std::mem::take(&mut idle.permit);
                     actions.close.push(idle);
                     permit

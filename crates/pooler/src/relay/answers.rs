@@ -31,11 +31,11 @@ impl Relay<'_> {
                 return Ok(());
             }
             let scanned = upstream.scanner.next(&mut upstream.wire.input);
-            match scanned.map_err(|_| Lost("upstream_message_too_large"))? {
+            match scanned.map_err(|_| Lost::Upstream("upstream_message_too_large"))? {
                 None => return Ok(()),
                 Some(Scanned::Records { wire, .. }) => {
                     if upstream.tracker.unanswered().len() == 0 {
-                        return Err(Lost("upstream_unsolicited").into());
+                        return Err(Lost::Upstream("upstream_unsolicited").into());
                     }
                     self.unit.has_records = true;
                     self.pass_on(wire);
@@ -47,18 +47,21 @@ impl Relay<'_> {
 
     fn summary(&mut self, answer: u8, wire: BytesMut) -> Result<(), Stop> {
         let success = match answer {
-            tag::SUCCESS => read_success(&payload(&wire)).map_err(|_| Lost("upstream_protocol"))?,
+            tag::SUCCESS => {
+                read_success(&payload(&wire)).map_err(|_| Lost::Upstream("upstream_protocol"))?
+            }
             _ => Success::default(),
         };
         let summary = match answer {
             tag::SUCCESS => Summary::Success { has_more: success.has_more },
             tag::FAILURE => Summary::Failure,
             tag::IGNORED => Summary::Ignored,
-            _ => return Err(Lost("upstream_protocol").into()),
+            _ => return Err(Lost::Upstream("upstream_protocol").into()),
         };
         let wire = self.checked(answer, &success, wire)?;
         let tracker = &mut self.upstream().tracker;
-        let request = tracker.answered(summary).map_err(|_| Lost("upstream_unsolicited"))?;
+        let request =
+            tracker.answered(summary).map_err(|_| Lost::Upstream("upstream_unsolicited"))?;
         let state = tracker.state();
         if matches!(request, tag::COMMIT | tag::ROLLBACK) {
             self.unit.ending = None;
@@ -70,7 +73,7 @@ impl Relay<'_> {
             // It was ours, or stands for the client's, which is answered when its turn comes.
             return match answer {
                 tag::SUCCESS => Ok(()),
-                _ => Err(Lost("upstream_reset_failed").into()),
+                _ => Err(Lost::Upstream("upstream_reset_failed").into()),
             };
         }
         match answer {
@@ -93,7 +96,7 @@ impl Relay<'_> {
             // end. No server answers these requests so; to take it for an answer could turn a
             // transaction that was rolled back into one that was committed.
             Some(tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT) if success.is_empty => {
-                Err(Lost("upstream_killed"))
+                Err(Lost::Upstream("upstream_killed"))
             }
             Some(tag::ROUTE) => self.table(&wire),
             _ => Ok(wire),
@@ -157,7 +160,7 @@ impl Relay<'_> {
         let dialled = self.unit.address.take();
         let dialled = dialled.as_deref().or(self.session.dialled.as_deref());
         let address = self.session.shared.advertised(dialled);
-        routing::rewritten(wire, &address).ok_or(Lost("upstream_protocol"))
+        routing::rewritten(wire, &address).ok_or(Lost::Upstream("upstream_protocol"))
     }
 
     fn pass_on(&mut self, wire: BytesMut) {

@@ -2,8 +2,9 @@
 //! waits until it is over.
 
 use bolt::chunk::payload;
-use bolt::message::{AccessMode, tag};
-use bolt::{Piece, Request, ServerState};
+use bolt::message::tag;
+use bolt::packstream::{Kind, PackError, Reader};
+use bolt::{Piece, ServerState};
 use bytes::BytesMut;
 
 use super::{Relay, Stop};
@@ -97,6 +98,7 @@ impl Relay<'_> {
 
     /// Passes a request on and remembers what it will do.
     pub(super) fn forward(&mut self, piece: Piece, request: u8) {
+        self.unit.open_results += usize::from(request == tag::RUN);
         match piece {
             Piece::Message { wire, .. } => {
                 self.note(request, &wire);
@@ -125,16 +127,12 @@ impl Relay<'_> {
     fn note(&mut self, request: u8, wire: &BytesMut) {
         match request {
             tag::COMMIT | tag::ROLLBACK => self.unit.ending = Some(request),
-            tag::RUN => self.unit.open_results += 1,
             tag::ROUTE => self.unit.address = routing::address_in_route(wire),
             tag::BEGIN => {
-                let version = self.session.negotiated.version;
-                if let Ok(Request::Begin(extra)) = Request::decode(&payload(wire), version) {
-                    let system =
-                        extra.database.is_some_and(|name| name.eq_ignore_ascii_case("system"));
-                    self.unit.reads_only = extra.mode == AccessMode::Read;
-                    self.unit.touches_system = system && !self.unit.reads_only;
-                }
+                // A malformed one is for the server to refuse.
+                let begin = read_begin(&payload(wire)).unwrap_or_default();
+                self.unit.reads_only = begin.reads_only;
+                self.unit.touches_system = begin.on_system && !begin.reads_only;
             }
             _ => {}
         }
@@ -157,6 +155,28 @@ impl Relay<'_> {
                     ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
                 )
     }
+}
+
+/// What of BEGIN matters here.
+#[derive(Debug, Default)]
+struct Begin {
+    on_system: bool,
+    reads_only: bool,
+}
+
+/// Passes over bookmarks and metadata, which may be many.
+fn read_begin(payload: &[u8]) -> Result<Begin, PackError> {
+    let mut reader = Reader::new(payload);
+    reader.structure()?;
+    let mut begin = Begin::default();
+    for _ in 0..reader.dictionary_header()? {
+        match (reader.str()?, reader.peek()?) {
+            ("db", Kind::String) => begin.on_system = reader.str()?.eq_ignore_ascii_case("system"),
+            ("mode", Kind::String) => begin.reads_only = reader.str()?.eq_ignore_ascii_case("r"),
+            _ => reader.skip()?,
+        }
+    }
+    Ok(begin)
 }
 
 /// Bytes on their way to one side, past which the other side has to wait.

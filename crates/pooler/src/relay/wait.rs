@@ -58,7 +58,7 @@ impl Relay<'_> {
         match poll_fn(|cx| self.poll(cx)).await {
             Event::Bytes => Ok(()),
             Event::Alarm => self.on_alarm(),
-            Event::UpstreamGone => Err(Lost("upstream_closed").into()),
+            Event::UpstreamGone => Err(Lost::Upstream("upstream_closed").into()),
             Event::ClientGone => {
                 self.client_has_left();
                 Ok(())
@@ -170,7 +170,7 @@ impl Relay<'_> {
         if let Some(since) = self.clock.abandoned.filter(|_| !is_committing)
             && passed(since, Some(RECOVERY_TIMEOUT)).is_some()
         {
-            return Err(Lost("recovery_timeout").into());
+            return Err(Lost::Upstream("recovery_timeout").into());
         }
         self.notice_listening(now);
         let is_client_busy = !self.unit.client_gone && self.session.client.has_output();
@@ -190,7 +190,7 @@ impl Relay<'_> {
             && !is_client_busy
             && passed(self.clock.heard.max(self.clock.listening), receive).is_some()
         {
-            return Err(Lost("upstream_silent").into());
+            return Err(Lost::Upstream("upstream_silent").into());
         }
         if !self.unit.is_recovering {
             let idle_since = self.clock.client.max(self.clock.heard);

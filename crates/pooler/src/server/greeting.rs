@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::chunk::payload;
-use bolt::message::{Auth, Hello, tag};
-use bolt::version::{self, Answer, NEO4J_RANGES, Proposal, VersionRange};
-use bolt::{Dictionary, Request, Response, Scanned, Scanner, Summary, Tracker, Value, Version};
+use bolt::message::{Auth, Hello};
+use bolt::version::{self, Answer, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange};
+use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Version};
 use tokio::time::Instant;
 
 use super::{ConnectError, Dial, Facts};
@@ -38,13 +38,8 @@ impl Greeting {
         dialer: &dyn Dial,
         metrics: &Metrics,
     ) -> Result<(Self, Vec<VersionRange>), ConnectError> {
-        let proposals = [
-            Proposal::Manifest,
-            Proposal::Range(VersionRange::new(5, 8, 8)),
-            Proposal::Range(VersionRange::new(4, 4, 0)),
-        ];
         let mut greeting = Self::dial(dialer, metrics).await?;
-        let ranges = match greeting.propose(&proposals).await? {
+        let ranges = match greeting.propose(&NEO4J_PROPOSALS).await? {
             Answer::Manifest(ranges) => {
                 greeting.stage = Stage::Offered(ranges.clone());
                 ranges
@@ -217,30 +212,15 @@ impl Greeting {
         }
     }
 
-    pub fn take_facts(&mut self) -> Facts {
-        self.facts().cloned().unwrap_or_default()
-    }
-
-    pub fn receive_timeout(&self) -> Option<Duration> {
-        self.receive_timeout
-    }
-
-    pub fn into_upstream(
-        self,
-        class: &Arc<Class>,
-        lifetime: Duration,
-        receive_timeout: Option<Duration>,
-        may_leak_warnings: bool,
-    ) -> Upstream {
-        let mut tracker = Tracker::new(false);
-        tracker.sent(tag::HELLO);
-        // Its own answer was read above.
-        let _ = tracker.answered(Summary::Success { has_more: false });
+    /// The connection, once it has logged in.
+    pub fn into_upstream(self, class: &Arc<Class>, lifetime: Duration) -> Upstream {
+        let agent = self.facts().map_or("", |facts| &facts.agent);
+        let may_leak_warnings = may_leak_warnings(agent, class.version);
         let now = Instant::now();
         Upstream {
             wire: self.wire,
             scanner: Scanner::new(MESSAGE_MAX),
-            tracker,
+            tracker: Tracker::ready(),
             class: class.clone(),
             id: self.connection_id,
             expires: now + lifetime,
@@ -248,7 +228,7 @@ impl Greeting {
             was_used: false,
             epoch: 0,
             permit: Permit::default(),
-            receive_timeout,
+            receive_timeout: self.receive_timeout,
             may_leak_warnings,
             _counted: self.counted,
         }
@@ -282,7 +262,7 @@ impl Greeting {
 
 /// Servers that know vectors warn clients that don't, and a warning about a result that was broken
 /// off turns up with the next one (measured on 2026.09 with Bolt 5.8).
-pub(super) fn may_leak_warnings(agent: &str, version: Version) -> bool {
+fn may_leak_warnings(agent: &str, version: Version) -> bool {
     let release = agent.strip_prefix("Neo4j/").unwrap_or(agent);
     let year = release.split('.').next().and_then(|year| year.parse::<u32>().ok());
     // A server that doesn't say who it is may be any.
