@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use client::Target;
-use lab::{Engine, Pattern, Settings, Stop, Worker, expectations};
+use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
+use crate::airflow_options::AirflowOptions;
+use crate::script_server;
 use crate::server_options::ServerOptions;
 
 /// Flood a graph database with the connections of parallel tasks, then show what helps
@@ -17,13 +19,9 @@ use crate::server_options::ServerOptions;
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
-    /// Patterns to run, in this order: problematic, improved, pooled, stress
-    #[arg(
-        long,
-        value_name = "A,B",
-        value_delimiter = ',',
-        default_value = "problematic,improved,pooled"
-    )]
+    /// Patterns to run, in this order: problematic, improved, pooled, stress, and hook with Airflow
+    /// [default: problematic,improved,pooled; with Airflow also hook]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pattern: Vec<Pattern>,
     /// Tasks of each pattern
     #[arg(long, default_value_t = 100)]
@@ -43,7 +41,12 @@ pub struct Arguments {
     /// Upstream connections of the pooler that `pooled` goes through
     #[arg(long, default_value_t = 4)]
     pool_size: usize,
-    /// Driver in the tasks
+    /// What runs the tasks
+    #[arg(long, value_enum, default_value_t = EngineKind::Local)]
+    engine: EngineKind,
+    #[command(flatten)]
+    airflow: AirflowOptions,
+    /// Driver in the tasks of the local engine
     #[arg(long, value_enum, default_value_t = WorkerKind::Rust)]
     worker: WorkerKind,
     /// Python with the `neo4j` driver, for --worker python
@@ -58,6 +61,14 @@ pub struct Arguments {
     /// Exit with 1 if a task failed; otherwise failed tasks are just results
     #[arg(long)]
     fail_on_task_failure: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum EngineKind {
+    /// Processes that the lab starts itself
+    Local,
+    /// Apache Airflow: one that is set up for the run, or the one that --airflow-url names
+    Airflow,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -80,7 +91,7 @@ impl Default for Arguments {
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let settings = settings(&arguments)?;
-    if let Engine::Neo4j { target, .. } = &settings.engine
+    if let ServerChoice::Neo4j { target, .. } = &settings.server
         && !target.is_this_machine()
         && !arguments.yes
     {
@@ -88,19 +99,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     let stop = Stop::default();
     let (folder, results) = crate::runtime()?.block_on(async {
-        let watcher = tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                crate::interrupted().await;
-                eprintln!("ending the tasks; what was measured is kept (once more to end at once)");
-                stop.stop();
-                crate::interrupted().await;
-                std::process::exit(INTERRUPTED);
-            }
-        });
-        let outcome = lab::run(&settings, &stop).await;
-        watcher.abort();
-        outcome
+        let words = "ending the tasks; what was measured is kept (once more to end at once)";
+        crate::stop_when_interrupted(&stop, words);
+        lab::run(&settings, &stop).await
     })?;
     println!("{}", lab::output::comparison(&results).text());
     println!("Connections were counted by {}.", results.target.counted_by.explanation());
@@ -145,23 +146,29 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
             bail!("{name} 0 would run nothing; give at least 1");
         }
     }
-    if arguments.tasks > TASKS_MAX {
-        bail!("--tasks {} is past the limit of {TASKS_MAX}", arguments.tasks);
+    let tasks_max = match arguments.engine {
+        EngineKind::Local => TASKS_MAX,
+        EngineKind::Airflow => AIRFLOW_TASKS_MAX,
+    };
+    if arguments.tasks > tasks_max {
+        bail!("--tasks {} is past the limit of {tasks_max}", arguments.tasks);
     }
-    let mut patterns = arguments.pattern.clone();
+    let mut patterns = patterns(arguments)?;
     patterns.dedup();
     if (1..patterns.len()).any(|index| patterns[..index].contains(&patterns[index])) {
         bail!("--pattern names a pattern twice; each runs once");
     }
     check_open_files(&patterns, arguments)?;
-    let engine = match arguments.server.resolve()? {
-        Some(server) => Engine::Neo4j {
-            target: server.target,
-            user: server.user,
-            password: server.password,
-            database: server.database,
-        },
-        None => Engine::Embedded,
+    let engine = match arguments.engine {
+        EngineKind::Airflow => arguments.airflow.engine()?,
+        EngineKind::Local => {
+            arguments.airflow.refuse()?;
+            Engine::Local(worker(arguments)?)
+        }
+    };
+    let server = match arguments.server.resolve()? {
+        Some(server) => server.into(),
+        None => unnamed_server(&engine)?,
     };
     Ok(Settings {
         patterns,
@@ -171,11 +178,39 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         hold: Duration::from_millis(arguments.hold_ms),
         query: arguments.query.clone(),
         pool_size: arguments.pool_size,
-        worker: worker(arguments)?,
         engine,
+        server,
         out: arguments.out.clone(),
         shows_progress: std::io::stderr().is_terminal(),
     })
+}
+
+fn patterns(arguments: &Arguments) -> Result<Vec<Pattern>> {
+    use Pattern::{Hook, Improved, Pooled, Problematic};
+    let is_airflow = arguments.engine == EngineKind::Airflow;
+    match &arguments.pattern[..] {
+        [] if is_airflow => Ok(vec![Problematic, Improved, Hook, Pooled]),
+        [] => Ok(vec![Problematic, Improved, Pooled]),
+        named if named.contains(&Hook) && !is_airflow => {
+            bail!("hook is the hook of Airflow's provider; add --engine airflow")
+        }
+        named => Ok(named.to_vec()),
+    }
+}
+
+/// The server of a run that names none.
+fn unnamed_server(engine: &Engine) -> Result<ServerChoice> {
+    match engine {
+        Engine::Local(_) => Ok(ServerChoice::Embedded),
+        Engine::NativeAirflow(_) => {
+            let Some(server) = script_server::find()? else { return Ok(ServerChoice::Embedded) };
+            eprintln!("using {}, which scripts/neo4j has started", server.target);
+            Ok(server.into())
+        }
+        Engine::ExistingAirflow { .. } => bail!(
+            "the server of that Airflow's tasks must be named, as its connections are counted there; give --uri"
+        ),
+    }
 }
 
 /// The embedded server, or the pooler, holds the tasks' connections in this process, beside pipes to
@@ -248,7 +283,7 @@ fn confirm(settings: &Settings, target: &Target) -> Result<()> {
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was run") }
 }
 
-/// As shells report a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
 /// Far past what one machine can start; a typing error should not try.
 const TASKS_MAX: usize = 100_000;
+/// Airflow maps a task over no longer lists unless `core.max_map_length` says so.
+const AIRFLOW_TASKS_MAX: usize = 1024;

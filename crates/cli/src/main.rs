@@ -1,10 +1,14 @@
 //! The `boltbouncer` command: reads the command line and calls a library. Errors end up here as
 //! one line on stderr that names the fix.
 
+mod airflow;
+mod airflow_options;
 mod check;
+mod keep;
 mod lab;
 mod logging;
 mod sandbox;
+mod script_server;
 mod serve;
 mod server_options;
 mod signals;
@@ -23,10 +27,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Airflow(Box<airflow::Arguments>),
     Check(check::Arguments),
     Lab(Box<lab::Arguments>),
     Sandbox(sandbox::Arguments),
     Serve(serve::Arguments),
+    Keep(keep::Arguments),
     /// Run one task of the lab; started by the lab itself
     #[command(hide = true)]
     Task,
@@ -38,10 +44,12 @@ fn main() -> ExitCode {
         logging::start_quiet();
     }
     let outcome = match arguments.command {
+        Some(Command::Airflow(arguments)) => airflow::run(&arguments),
         Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(*arguments),
+        Some(Command::Keep(arguments)) => keep::run(arguments),
         Some(Command::Task) => ::lab::task::main(),
         None => lab::run(lab::Arguments::default()),
     };
@@ -65,6 +73,21 @@ fn open_files_max() -> usize {
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
+
+/// Tells `stop` at the first Ctrl-C or SIGTERM, and ends the process at the second.
+fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        interrupted().await;
+        eprintln!("{words}");
+        stop.stop();
+        interrupted().await;
+        std::process::exit(INTERRUPTED);
+    });
+}
+
+/// As shells report a process that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 /// Returns at the first Ctrl-C or SIGTERM.
 async fn interrupted() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bolt::message::Secret;
 use client::Target;
+use lab::ServerChoice;
 
 #[derive(Debug, clap::Args)]
 pub struct ServerOptions {
@@ -30,6 +31,13 @@ pub struct NamedServer {
     pub user: String,
     pub password: Secret,
     pub database: Option<String>,
+}
+
+impl From<NamedServer> for ServerChoice {
+    fn from(server: NamedServer) -> Self {
+        let NamedServer { target, user, password, database } = server;
+        Self::Neo4j { target, user, password, database }
+    }
 }
 
 impl ServerOptions {

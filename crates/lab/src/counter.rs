@@ -6,6 +6,8 @@ mod books;
 pub(crate) mod listing;
 mod sockets;
 
+use std::fmt;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -52,13 +54,69 @@ pub struct Totals {
 }
 
 /// Whose connections a pattern's are, by the names that the server is told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Origin {
-    /// The tasks' user agent, which no other run has.
-    pub tasks: String,
-    /// The user agent of the pooler that stands between tasks and server. A task that gets past it
-    /// still counts: hiding that would flatter the pooler.
-    pub pooler: Option<&'static str>,
+    pub tasks: Names,
+    /// The pooler that stands between tasks and server. A task that gets past it still counts: hiding
+    /// that would flatter the pooler.
+    pub pooler: Option<PoolerOrigin>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self { tasks: Names::Exactly(String::new()), pooler: None }
+    }
+}
+
+/// How a pattern's tasks call themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// All the same, as no other run does.
+    Exactly(String),
+    /// Each as the task of a DAG run that it is; these are the words that they share.
+    Containing(String),
+    /// As their driver does when it is told nothing. What was there before is somebody else's.
+    NewFrom(&'static str),
+}
+
+impl Names {
+    /// Whether a connection of this user agent is the pattern's; `is_new` if it was opened since the
+    /// pattern's start.
+    fn fit(&self, user_agent: &str, is_new: bool) -> bool {
+        match self {
+            Self::Exactly(name) => user_agent == name,
+            Self::Containing(words) => user_agent.contains(words.as_str()),
+            Self::NewFrom(start) => is_new && user_agent.starts_with(start),
+        }
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(name) => f.write_str(name),
+            Self::Containing(words) => write!(f, "…{words}…"),
+            Self::NewFrom(start) => write!(f, "{start}…"),
+        }
+    }
+}
+
+/// Which connections are a pooler's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolerOrigin {
+    /// Those of this user agent that came with the pattern: the pooler was started for it.
+    New(&'static str),
+    /// Those of any BoltBouncer, which was there before and stays.
+    Any,
+}
+
+impl PoolerOrigin {
+    fn fit(self, user_agent: &str, is_new: bool) -> bool {
+        match self {
+            Self::New(name) => is_new && user_agent == name,
+            Self::Any => user_agent.starts_with("boltbouncer/"),
+        }
+    }
 }
 
 /// Counts one pattern's connections and no others.

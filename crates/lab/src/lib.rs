@@ -7,14 +7,18 @@
 //! - [`task`]: what happens inside a task process
 //! - [`counter`]: connections as the server counts them
 //! - [`results`]: what was measured, as `results.json` has it
+//! - `engine`: what runs the tasks, the lab itself or Airflow
+//! - [`playground`]: an Airflow with everything around it, to look at until somebody ends it
 //! - `own_pooler`: the pooler that *pooled* goes through
 //! - [`expectations`]: what the results should show, and where they don't
 //! - [`output`]: the run's folder, the comparison, the report page
 
 pub mod counter;
+mod engine;
 pub mod expectations;
 pub mod output;
 mod own_pooler;
+pub mod playground;
 mod processes;
 pub mod results;
 pub mod run;
@@ -23,4 +27,4 @@ pub mod settings;
 pub mod task;
 
 pub use run::{Stop, run};
-pub use settings::{Engine, Pattern, Settings, Worker};
+pub use settings::{Engine, NativeAirflow, Pattern, ServerChoice, Settings, Worker};

@@ -46,6 +46,11 @@ impl RunFolder {
         &self.path
     }
 
+    /// Removes the folder of a run that came to nothing, unless something is in it.
+    pub fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// The folder's name, which names the run.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()

@@ -1,11 +1,12 @@
 //! The pooler of the pattern *pooled*, in the lab's own process. It is the library that
 //! `boltbouncer serve` runs, with its defaults where [`config`] says nothing else.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use client::Target;
-use pooler::{Config, Pooler, Seconds};
+use pooler::{Admin, Config, Pooler, Seconds};
 use tokio::net::TcpListener;
 
 use crate::results::PoolerNumbers;
@@ -13,26 +14,26 @@ use crate::results::PoolerNumbers;
 #[derive(Debug)]
 pub(crate) struct OwnPooler {
     pooler: Pooler,
-    /// Tasks use a routing scheme if the lab was told to.
-    routing: bool,
     peak_clients: u64,
 }
 
 impl OwnPooler {
-    /// Starts a pooler in front of `target`, which tasks on this machine reach without TLS whatever
-    /// the target's scheme.
-    pub async fn start(target: &Target, pool_size: usize) -> Result<Self> {
-        let listener =
-            TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
-        let pooler = Pooler::start(listener, config(target, pool_size)).await;
+    /// Starts a pooler in front of `target`, with admin pages at `admin`.
+    pub async fn start(
+        listener: TcpListener,
+        target: &Target,
+        pool_size: usize,
+        admin: Option<SocketAddr>,
+    ) -> Result<Self> {
+        let mut config = config(target, pool_size);
+        config.admin = admin.map(|listen| Admin { listen, token: None });
+        let pooler = Pooler::start(listener, config).await;
         let pooler = pooler.context("cannot start the pooler")?;
-        Ok(Self { pooler, routing: target.routing, peak_clients: 0 })
+        Ok(Self { pooler, peak_clients: 0 })
     }
 
-    /// What tasks dial instead of the target.
-    pub fn uri(&self) -> String {
-        let scheme = if self.routing { "neo4j" } else { "bolt" };
-        format!("{scheme}://{}", self.pooler.address())
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.pooler.admin_address()
     }
 
     /// Looks how many clients there are.

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -77,16 +77,6 @@ impl Lifelines {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends the tasks when whoever started them is gone, for whatever reason.
-#[derive(Debug)]
-pub(crate) struct CutOnDrop(pub Arc<Lifelines>);
-
-impl Drop for CutOnDrop {
-    fn drop(&mut self) {
-        self.0.cut();
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Results {
     pub interrupted: bool,
     pub machine: Machine,
     pub target: TargetInfo,
+    /// `None` if the lab itself ran the tasks.
+    pub airflow: Option<AirflowInfo>,
     pub settings: SettingsInfo,
     pub patterns: Vec<PatternResult>,
 }
@@ -40,10 +42,37 @@ pub struct TargetInfo {
     pub counted_by: CountedBy,
 }
 
+/// The Airflow that ran the tasks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AirflowInfo {
+    pub version: String,
+    pub url: String,
+    /// It was set up, started and ended with the run.
+    pub native: bool,
+    /// The rest is known of such a one only.
+    pub executor: Option<String>,
+    pub database: Option<String>,
+    pub python: Option<String>,
+}
+
+/// The DAG run of a pattern.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AirflowRun {
+    pub dag_id: String,
+    pub run_id: String,
+    /// How many tasks ended in which state, in Airflow's words.
+    pub task_states: BTreeMap<String, u64>,
+    /// A task's duration in seconds, as Airflow has it.
+    pub task_s: Option<Spread>,
+    /// The most tasks that ran at once.
+    pub peak_running: u64,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SettingsInfo {
     pub tasks: usize,
-    pub parallelism: usize,
+    /// `None` if an Airflow that was there already decided on it.
+    pub parallelism: Option<usize>,
     pub calls: usize,
     pub hold_ms: u64,
     pub query: String,
@@ -63,11 +92,13 @@ pub struct PatternResult {
     pub connections: Connections,
     /// What the pooler itself counted, of a pattern that went through one.
     pub pooler: Option<PoolerNumbers>,
+    pub airflow: Option<AirflowRun>,
     pub first_answer: Option<FirstAnswer>,
     pub query_ms: Option<Spread>,
     /// Since the run's start.
     pub from_ms: u64,
     pub to_ms: u64,
+    /// From the first task's start to the last one's end.
     pub wall_s: f64,
     pub task_cpu_s: f64,
     /// Of the largest task.
@@ -154,7 +185,7 @@ pub struct Sample {
     pub others: u64,
 }
 
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 #[cfg(test)]
 mod tests {

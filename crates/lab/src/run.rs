@@ -9,10 +9,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tokio::sync::watch;
 
+use crate::engine::TaskEngine;
 use crate::output::RunFolder;
 use crate::results::{Machine, Results, SCHEMA, SettingsInfo};
 use crate::server::Server;
-use crate::settings::Settings;
+use crate::settings::{Engine, ServerChoice, Settings};
 
 use pattern::PatternRun;
 #[cfg(test)]
@@ -33,11 +34,11 @@ impl Stop {
         self.0.send_replace(true);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         *self.0.borrow()
     }
 
-    async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         // The sender is `self`, so waiting can't fail.
         let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
     }
@@ -49,8 +50,16 @@ impl Stop {
 /// Nothing could be measured: the server is unreachable, the password wrong, the output folder
 /// can't be written. Failed tasks are results.
 pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results)> {
-    let mut server = Server::start(&settings.engine).await?;
+    let mut server = Server::start(&settings.server, settings.engine.pooler_listen()).await?;
     let folder = RunFolder::create(&settings.out)?;
+    let engine = match TaskEngine::start(settings, &server, &folder, stop).await {
+        Ok(engine) => engine,
+        Err(error) => {
+            folder.remove_if_empty();
+            server.counter.close().await;
+            return Err(error);
+        }
+    };
     let mut results = Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
@@ -62,7 +71,8 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
         },
         target: server.info(),
-        settings: settings_info(settings),
+        airflow: engine.airflow(),
+        settings: settings_info(settings, &engine),
         patterns: Vec::new(),
     };
     let clock = Instant::now();
@@ -72,7 +82,7 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
             break;
         }
         let run = PatternRun { settings, pattern: *pattern, clock, stop, folder: &folder };
-        match run.run(&mut server).await {
+        match run.run(&engine, &mut server).await {
             Ok(result) => results.patterns.push(result),
             Err(error) => {
                 outcome = Err(error);
@@ -81,6 +91,7 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
         }
     }
     results.interrupted = stop.is_stopped();
+    engine.end().await;
     server.counter.close().await;
     folder.write(&results)?;
     outcome.with_context(|| {
@@ -89,19 +100,24 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
     Ok((folder, results))
 }
 
-fn settings_info(settings: &Settings) -> SettingsInfo {
+fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {
+    let worker = match &settings.engine {
+        Engine::Local(worker) => worker.name(),
+        Engine::NativeAirflow(_) | Engine::ExistingAirflow { .. } => "airflow",
+    };
+    let is_ours = !matches!(settings.engine, Engine::ExistingAirflow { .. });
     SettingsInfo {
         tasks: settings.tasks,
-        parallelism: settings.parallelism,
+        parallelism: is_ours.then_some(settings.parallelism),
         calls: settings.calls,
         hold_ms: settings.hold.as_millis() as u64,
         query: settings.query.clone(),
         pool_size: settings.pool_size,
-        worker: settings.worker.name().into(),
-        driver: settings.worker.driver(),
-        database: match &settings.engine {
-            crate::Engine::Embedded => None,
-            crate::Engine::Neo4j { database, .. } => database.clone(),
+        worker: worker.into(),
+        driver: engine.driver(),
+        database: match &settings.server {
+            ServerChoice::Embedded => None,
+            ServerChoice::Neo4j { database, .. } => database.clone(),
         },
     }
 }

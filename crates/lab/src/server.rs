@@ -1,7 +1,7 @@
 //! The server of a run: the sandbox in this process, or a Neo4j that is asked who it is before any
 //! task starts. A wrong password is found out here, by one login.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::counter::listing::SAMPLER;
-use crate::counter::{Books, Counter, Listing, Origin, Sockets};
+use crate::counter::{Books, Counter, Listing, Names, Origin, PoolerOrigin, Sockets};
 use crate::own_pooler::{self, OwnPooler};
 use crate::results::{PoolerNumbers, Sample, TargetInfo};
-use crate::settings::{Engine, Pattern};
+use crate::settings::{Pattern, ServerChoice};
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -27,6 +27,8 @@ pub(crate) struct Server {
     target: Target,
     /// Stands before the server while a pattern runs that wants it.
     pooler: Option<OwnPooler>,
+    /// Where that pooler listens, which is known before it is there; `None` if the tasks have another.
+    pooler_listener: Option<StdListener>,
     agent: String,
     bolt: String,
     /// The server's process, if it is known and on this machine.
@@ -41,13 +43,16 @@ pub(crate) struct ServerUse {
 }
 
 impl Server {
-    pub async fn start(engine: &Engine) -> Result<Self> {
-        match engine {
-            Engine::Embedded => Self::embedded().await,
-            Engine::Neo4j { target, user, password, database } => {
-                Self::neo4j(target, user, password, database.clone()).await
+    /// `pooler_listen` is where a pooler is to listen, if the lab has one at all.
+    pub async fn start(choice: &ServerChoice, pooler_listen: Option<SocketAddr>) -> Result<Self> {
+        let mut server = match choice {
+            ServerChoice::Embedded => Self::embedded().await?,
+            ServerChoice::Neo4j { target, user, password, database } => {
+                Self::neo4j(target, user, password, database.clone()).await?
             }
-        }
+        };
+        server.pooler_listener = pooler_listen.map(listener).transpose()?;
+        Ok(server)
     }
 
     async fn embedded() -> Result<Self> {
@@ -64,6 +69,7 @@ impl Server {
             database: None,
             counter: Counter::Books(Books::new(sandbox)),
             pooler: None,
+            pooler_listener: None,
             agent: format!("{agent} (sandbox)"),
             bolt,
             pid: Some(std::process::id()),
@@ -91,6 +97,7 @@ impl Server {
             database,
             counter,
             pooler: None,
+            pooler_listener: None,
             agent,
             bolt,
             pid: if target.is_this_machine() { process_listening_on(target.port) } else { None },
@@ -107,26 +114,51 @@ impl Server {
         }
     }
 
-    /// A pattern begins, whose tasks call themselves `user_agent`. Counting starts before the pooler
+    /// A pattern begins, whose tasks call themselves by `names`. Counting starts before the pooler
     /// does, so that each of its connections is seen.
-    pub async fn begin(
-        &mut self,
-        pattern: Pattern,
-        pool_size: usize,
-        user_agent: &str,
-    ) -> Result<()> {
+    pub async fn begin(&mut self, pattern: Pattern, pool_size: usize, names: Names) -> Result<()> {
         let is_pooled = pattern == Pattern::Pooled;
-        let pooler = is_pooled.then_some(own_pooler::USER_AGENT);
-        self.counter.begin(Origin { tasks: user_agent.to_owned(), pooler }).await?;
+        let pooler = is_pooled.then_some(match self.pooler_listener {
+            Some(_) => PoolerOrigin::New(own_pooler::USER_AGENT),
+            None => PoolerOrigin::Any,
+        });
+        self.counter.begin(Origin { tasks: names, pooler }).await?;
         if is_pooled {
-            self.pooler = Some(OwnPooler::start(&self.target, pool_size).await?);
+            self.start_pooler(pool_size, None).await?;
         }
         Ok(())
     }
 
-    /// What the tasks of the pattern that runs dial.
-    pub fn uri(&self) -> String {
-        self.pooler.as_ref().map_or_else(|| self.target.to_string(), OwnPooler::uri)
+    /// Starts the pooler, if there is to be one; `admin` is where its pages are.
+    pub async fn start_pooler(
+        &mut self,
+        pool_size: usize,
+        admin: Option<SocketAddr>,
+    ) -> Result<()> {
+        if let Some(listener) = &self.pooler_listener {
+            let listener = TcpListener::from_std(listener.try_clone()?)?;
+            let pooler = OwnPooler::start(listener, &self.target, pool_size, admin).await?;
+            self.pooler = Some(pooler);
+        }
+        Ok(())
+    }
+
+    /// Where the running pooler's admin pages are.
+    pub fn pooler_admin(&self) -> Option<SocketAddr> {
+        self.pooler.as_ref()?.admin_address()
+    }
+
+    /// What the tasks of `pattern` dial.
+    pub fn uri(&self, pattern: Pattern) -> Result<String> {
+        match &self.pooler_listener {
+            Some(listener) if pattern == Pattern::Pooled => {
+                // Tasks on this machine need no TLS, whatever the server's scheme; they use a routing
+                // scheme if the lab was told to.
+                let scheme = if self.target.routing { "neo4j" } else { "bolt" };
+                Ok(format!("{scheme}://{}", listener.local_addr()?))
+            }
+            _ => Ok(self.target.to_string()),
+        }
     }
 
     /// Counts now; `pids` are the task processes that run.
@@ -149,6 +181,13 @@ impl Server {
     pub fn used(&self) -> Option<ServerUse> {
         used(self.pid?)
     }
+}
+
+fn listener(address: SocketAddr) -> Result<StdListener> {
+    let listener = StdListener::bind(address)
+        .with_context(|| format!("cannot listen on {address} for the pooler"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn refused(error: ClientError, user: &str) -> anyhow::Error {

@@ -1,6 +1,7 @@
 //! What to run. Everything is checked before anything is started.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     pub patterns: Vec<Pattern>,
     pub tasks: usize,
-    /// Task processes at once, as LocalExecutor's `parallelism`.
+    /// Task processes at once, as LocalExecutor's `parallelism`; an Airflow that is there already has
+    /// its own.
     pub parallelism: usize,
     /// Database calls of each task.
     pub calls: usize,
@@ -22,17 +24,53 @@ pub struct Settings {
     pub query: String,
     /// Upstream connections of the pooler that [`Pattern::Pooled`] goes through.
     pub pool_size: usize,
-    pub worker: Worker,
     pub engine: Engine,
+    pub server: ServerChoice,
     /// Each run makes a folder of its own in here.
     pub out: PathBuf,
     /// Draw a progress bar.
     pub shows_progress: bool,
 }
 
-/// The server that the tasks use.
+/// What runs the tasks.
 #[derive(Clone, Debug)]
 pub enum Engine {
+    /// The lab itself.
+    Local(Worker),
+    /// An Airflow that is set up, started and ended with the run.
+    NativeAirflow(NativeAirflow),
+    /// An Airflow that is there already and has the DAG files.
+    ExistingAirflow {
+        url: String,
+        user: String,
+        password: Secret,
+        /// Where its tasks reach the lab's pooler; `None` if they have another one.
+        pooler_listen: Option<SocketAddr>,
+    },
+}
+
+impl Engine {
+    /// Where the lab's pooler is to listen for the tasks, if it is to have one.
+    pub(crate) fn pooler_listen(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Local(_) | Self::NativeAirflow(_) => Some(ANY_PORT),
+            Self::ExistingAirflow { pooler_listen, .. } => *pooler_listen,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NativeAirflow {
+    pub version: airflow::Version,
+    pub executor: airflow::Executor,
+    pub python: Option<PathBuf>,
+    pub port: Option<u16>,
+    pub keeper: airflow::KeeperProgram,
+}
+
+/// The server that the tasks use.
+#[derive(Clone, Debug)]
+pub enum ServerChoice {
     /// The sandbox, in the lab's own process.
     Embedded,
     /// A Neo4j somewhere.
@@ -51,10 +89,14 @@ pub enum Pattern {
     Pooled,
     /// Half as many tasks as usual, each of the problematic kind with twice the calls.
     Stress,
+    /// A hook of Airflow's official provider for each database call, kept by the task. Only Airflow
+    /// can run it.
+    Hook,
 }
 
 impl Pattern {
-    pub const ALL: [Self; 4] = [Self::Problematic, Self::Improved, Self::Pooled, Self::Stress];
+    pub const ALL: [Self; 5] =
+        [Self::Problematic, Self::Improved, Self::Pooled, Self::Stress, Self::Hook];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -62,13 +104,27 @@ impl Pattern {
             Self::Improved => "improved",
             Self::Pooled => "pooled",
             Self::Stress => "stress",
+            Self::Hook => "hook",
+        }
+    }
+
+    /// The DAG that runs this pattern on Airflow.
+    pub fn dag(self) -> &'static str {
+        match self {
+            Self::Problematic => "neo4j_problematic_pattern",
+            Self::Improved => "neo4j_improved_pattern",
+            Self::Pooled => "neo4j_pooled_pattern",
+            Self::Stress => "neo4j_stress_test",
+            Self::Hook => "neo4j_hook_pattern",
         }
     }
 
     /// Tasks and calls of this pattern under `settings`.
     pub fn load(self, settings: &Settings) -> (usize, usize) {
         match self {
-            Self::Problematic | Self::Improved | Self::Pooled => (settings.tasks, settings.calls),
+            Self::Problematic | Self::Improved | Self::Pooled | Self::Hook => {
+                (settings.tasks, settings.calls)
+            }
             Self::Stress => (settings.tasks.div_ceil(2), settings.calls * 2),
         }
     }
@@ -77,7 +133,7 @@ impl Pattern {
     /// pooler.
     pub fn connections_per_task(self, calls: usize) -> usize {
         match self {
-            Self::Problematic | Self::Pooled | Self::Stress => calls,
+            Self::Problematic | Self::Pooled | Self::Stress | Self::Hook => calls,
             Self::Improved => 1,
         }
     }
@@ -88,7 +144,7 @@ impl Pattern {
         let (tasks, calls) = self.load(settings);
         let each = self.connections_per_task(calls);
         match self {
-            Self::Problematic | Self::Improved | Self::Stress => {
+            Self::Problematic | Self::Improved | Self::Stress | Self::Hook => {
                 (tasks * each, tasks.min(settings.parallelism) * each)
             }
             Self::Pooled => {
@@ -151,4 +207,6 @@ impl Worker {
     }
 }
 
+/// A free port that nobody else reaches.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const RUST_DRIVER: &str = "0.2";

@@ -82,8 +82,9 @@ fn end_with_the_lab() {
 
 fn run(job: &Job) -> Outcome {
     let mut connections: Box<dyn Connections> = match job.pattern {
-        // Of the pooler, pooled tasks know the address, and that is in the job.
-        Pattern::Problematic | Pattern::Pooled | Pattern::Stress => {
+        // Of the pooler, pooled tasks know the address, and that is in the job. A hook keeps a driver;
+        // what Airflow's does, only Airflow's tasks can show.
+        Pattern::Problematic | Pattern::Pooled | Pattern::Stress | Pattern::Hook => {
             Box::new(ProblematicDatabaseConnection::new(job))
         }
         Pattern::Improved => Box::new(ImprovedDatabaseConnection::new(job)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sandbox::{Count, Sandbox};
 
-use super::{Origin, Totals};
+use super::{Names, Origin, Totals};
 use crate::results::Sample;
 
 #[derive(Debug)]
@@ -45,16 +45,18 @@ impl Books {
         Totals { opened: count.opened, closed: count.closed, peaks }
     }
 
-    /// The pattern's connections, and how many others are open. Behind a pooler every connection is
-    /// the pattern's: nobody else knows this server, a pooler opens some before it can tell its
-    /// name, and peaks of single user agents can't be added up.
+    /// The pattern's connections, and how many others are open. Behind a pooler, or where each task has
+    /// a name of its own, every connection is the pattern's: nobody else knows this server, a pooler
+    /// opens some before it can tell its name, and peaks of single user agents can't be added up.
     fn count(&self) -> (Count, u64) {
         let books = self.sandbox.books();
-        if self.origin.pooler.is_some() {
-            return (since(self.before, books.all), 0);
+        match &self.origin {
+            Origin { tasks: Names::Exactly(name), pooler: None } => {
+                let count = books.by_user_agent.get(name).copied().unwrap_or_default();
+                (count, books.all.open - count.open)
+            }
+            _ => (since(self.before, books.all), 0),
         }
-        let count = books.by_user_agent.get(&self.origin.tasks).copied().unwrap_or_default();
-        (count, books.all.open - count.open)
     }
 }
 

@@ -86,7 +86,7 @@ impl Listing {
     async fn sample_once(&mut self, at_ms: u64) -> Result<Sample> {
         let listed = self.list().await.context("cannot list the server's connections")?;
         let busy = self.busy().await.context("cannot list the server's transactions")?;
-        let (mut ours, mut in_use, mut others, mut unnamed) = (0, 0, 0, 0);
+        let (mut ours, mut new, mut in_use, mut others, mut unnamed) = (0, 0, 0, 0, 0);
         for row in &listed {
             if self.own.contains(&row.id) {
                 continue;
@@ -94,6 +94,7 @@ impl Listing {
             self.newest = self.newest.max(row.id);
             if self.is_ours(row) {
                 ours += 1;
+                new += u64::from(row.id > self.before);
                 in_use += u64::from(busy.contains(&row.id));
                 self.others.remove(&row.id);
             } else if row.user_agent.is_empty() {
@@ -107,11 +108,11 @@ impl Listing {
             }
         }
         let named = self.opened_until(self.newest + 1).saturating_sub(unnamed);
-        self.opened = self.opened.max(ours).max(named);
+        self.opened = self.opened.max(new).max(named);
         Ok(Sample {
             at_ms,
             opened: self.opened,
-            closed: self.opened - ours,
+            closed: self.opened - new,
             open: ours,
             idle: ours - in_use,
             in_use,
@@ -122,7 +123,9 @@ impl Listing {
     pub async fn finish(&mut self) -> Result<Totals> {
         let after = self.marker().await?;
         let opened = self.opened_until(after);
-        let still_open = self.list().await?.iter().filter(|row| self.is_ours(row)).count();
+        let listed = self.list().await?;
+        let still_open =
+            listed.iter().filter(|row| self.is_ours(row) && row.id > self.before).count();
         Ok(Totals { opened, closed: opened.saturating_sub(still_open as u64), peaks: None })
     }
 
@@ -185,11 +188,11 @@ impl Listing {
 }
 
 impl Listed {
-    /// Whether it is a connection of the pattern that began at the id `before`. A pooler that was
-    /// there then is somebody else's.
+    /// Whether it is a connection of the pattern that began at the id `before`.
     fn comes_from(&self, origin: &Origin, before: u64) -> bool {
-        self.user_agent == origin.tasks
-            || (origin.pooler == Some(&self.user_agent) && self.id > before)
+        let is_new = self.id > before;
+        origin.tasks.fit(&self.user_agent, is_new)
+            || origin.pooler.is_some_and(|pooler| pooler.fit(&self.user_agent, is_new))
     }
 }
 
@@ -205,12 +208,16 @@ const MARKER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (m
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Names, PoolerOrigin};
     use super::*;
 
     #[test]
     fn behind_a_pooler_its_new_connections_count_and_tasks_that_got_past_it() {
-        let direct = Origin { tasks: "lab (improved)".into(), pooler: None };
-        let pooled = Origin { tasks: "lab (pooled)".into(), pooler: Some("boltbouncer/1") };
+        let direct = Origin { tasks: Names::Exactly("lab (improved)".into()), pooler: None };
+        let pooled = Origin {
+            tasks: Names::Exactly("lab (pooled)".into()),
+            pooler: Some(PoolerOrigin::New("boltbouncer/1")),
+        };
         let counts = |origin: &Origin, user_agent: &str, id| {
             Listed { id, user_agent: user_agent.into() }.comes_from(origin, 10)
         };

@@ -91,6 +91,7 @@ fn inodes(_pid: u32) -> Vec<u64> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::super::PoolerOrigin;
     use super::*;
     use std::net::{TcpListener, TcpStream};
 
@@ -113,9 +114,9 @@ mod tests {
         let address = server.local_addr().unwrap();
         let mut sockets = Sockets::new(vec![address.ip()], address.port());
         let _upstream = TcpStream::connect(address).unwrap();
-        sockets.begin(&Origin { tasks: "tasks".into(), pooler: Some("pooler") });
+        sockets.begin(&Origin { pooler: Some(PoolerOrigin::Any), ..Origin::default() });
         assert_eq!(sockets.sample(0, &[]).open, 1);
-        sockets.begin(&Origin { tasks: "tasks".into(), pooler: None });
+        sockets.begin(&Origin::default());
         assert_eq!(sockets.sample(1, &[]).open, 0);
     }
 }

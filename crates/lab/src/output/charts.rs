@@ -47,6 +47,7 @@ pub(super) fn colour(pattern: Pattern) -> Colour {
         Pattern::Improved => Colour::Blue,
         Pattern::Pooled => Colour::Green,
         Pattern::Stress => Colour::Purple,
+        Pattern::Hook => Colour::Orange,
     }
 }
 

@@ -17,11 +17,7 @@ pub(super) fn page(results: &Results) -> String {
     if results.interrupted {
         page.paragraph("This run was ended before its time. What follows is what had been measured until then.");
     }
-    let settings = &results.settings;
-    page.paragraph(&format!(
-        "{} parallel tasks, at most {} at once, each a process of its own with {} database calls and {} ms of other work after each. Driver: {}. Query: {}",
-        settings.tasks, settings.parallelism, settings.calls, settings.hold_ms, settings.driver, settings.query,
-    ));
+    page.paragraph(&what_ran(results));
     figures(&mut page, results);
     page.chart(&charts::idle(results));
     page.chart(&charts::opened_closed(results));
@@ -35,10 +31,25 @@ pub(super) fn page(results: &Results) -> String {
     page.html()
 }
 
+fn what_ran(results: &Results) -> String {
+    let settings = &results.settings;
+    let at_once =
+        settings.parallelism.map_or_else(String::new, |most| format!(", at most {most} at once"));
+    let tasks = format!(
+        "{} parallel tasks{at_once}, each a process of its own with {} database calls and {} ms of other work after each. Driver: {}. Query: {}",
+        settings.tasks, settings.calls, settings.hold_ms, settings.driver, settings.query,
+    );
+    let Some(airflow) = &results.airflow else { return tasks };
+    let parts = [&airflow.executor, &airflow.database].into_iter().flatten();
+    let parts: String = parts.map(|part| format!(", {part}")).collect();
+    let python = airflow.python.as_ref().map_or_else(String::new, |v| format!(", Python {v}"));
+    format!("Apache Airflow {}{parts}{python} ran {tasks}", airflow.version)
+}
+
 /// The remedies beside the problem, in big numbers; how much the last one changes, in small ones.
 fn figures(page: &mut Page, results: &Results) {
     let find = |name| results.patterns.iter().find(|pattern| pattern.name == name);
-    let shown: Vec<_> = [Pattern::Problematic, Pattern::Improved, Pattern::Pooled]
+    let shown: Vec<_> = [Pattern::Problematic, Pattern::Improved, Pattern::Hook, Pattern::Pooled]
         .into_iter()
         .filter_map(find)
         .collect();
@@ -135,13 +146,18 @@ fn explanation(pattern: &PatternResult, results: &Results) -> String {
         Pattern::Improved => {
             "Each task made one driver, checked it before using it again, and closed it at its end. What remains is the number of tasks that run at once.".to_owned()
         }
+        Pattern::Hook => {
+            "The official provider's hook makes a driver for each hook object, with no settings for its pool, and nothing closes it but the garbage collector: a task that keeps its hooks keeps their connections, as the problematic pattern does.".to_owned()
+        }
         Pattern::Pooled => pooled(pattern, results),
     };
     format!("{ran} {why}")
 }
 
 fn pooled(pattern: &PatternResult, results: &Results) -> String {
-    let numbers = pattern.pooler.unwrap_or_default();
+    let Some(numbers) = pattern.pooler else {
+        return "These are the problematic tasks, unchanged but for the address, which was a pooler's that ran already. What it held before the pattern is in the peaks, not in what was opened.".to_owned();
+    };
     let mut text = format!(
         "These are the problematic tasks, unchanged but for the address, which was a pooler's with a pool of {}. All their connections went to it, {} at once; it checked the password at the server, and lent one of its own connections to whoever had a query, for as long as that ran.",
         results.settings.pool_size, numbers.peak_clients

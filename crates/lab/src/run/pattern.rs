@@ -1,7 +1,6 @@
 //! One pattern: starts its tasks, samples the server until they are done and their connections gone,
 //! and puts together what happened.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,13 +8,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Stop;
 use super::summary::{connections, summed_up};
-use crate::counter::{Counter, Totals};
+use crate::counter::{CountedBy, Counter, Totals};
+use crate::engine::{Control, CutOnDrop, Done, Load, Running, TaskEngine};
 use crate::output::RunFolder;
-use crate::processes::{CutOnDrop, Lifelines, PYTHON_WORKER_FILE, TaskRecord, run_all};
 use crate::results::{Connections, PatternResult, Sample};
 use crate::server::{Server, ServerUse};
-use crate::settings::{Pattern, Settings, Worker};
-use crate::task::{Job, PYTHON_WORKER};
+use crate::settings::{Pattern, Settings};
 
 pub(super) struct PatternRun<'a> {
     pub settings: &'a Settings,
@@ -26,40 +24,19 @@ pub(super) struct PatternRun<'a> {
 }
 
 impl PatternRun<'_> {
-    pub async fn run(&self, server: &mut Server) -> Result<PatternResult> {
+    pub async fn run(&self, engine: &TaskEngine, server: &mut Server) -> Result<PatternResult> {
         let (tasks, calls) = self.pattern.load(self.settings);
-        let user_agent = format!(
-            "boltbouncer-lab/{} ({}; {})",
-            env!("CARGO_PKG_VERSION"),
-            self.pattern,
-            self.folder.name(),
-        );
-        let logs = self.folder.logs(self.pattern)?;
-        if let Worker::Python { .. } = self.settings.worker {
-            let path = logs.join(PYTHON_WORKER_FILE);
-            std::fs::write(&path, PYTHON_WORKER)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let load = Load { settings: self.settings, pattern: self.pattern, folder: self.folder };
+        let names = engine.names(&load);
         let bar = self.progress_bar(tasks);
 
         let from_ms = self.now_ms();
-        server.begin(self.pattern, self.settings.pool_size, &user_agent).await?;
-        let jobs: Vec<Job> =
-            (0..tasks).map(|task| self.job(server, task, calls, &user_agent)).collect();
+        server.begin(self.pattern, self.settings.pool_size, names.clone()).await?;
         let used_before = server.used();
-        let began = Instant::now();
-        let lifelines = Arc::new(Lifelines::default());
-        let _cut = CutOnDrop(lifelines.clone());
-        let processes = {
-            let (worker, parallelism, lifelines) =
-                (self.settings.worker.clone(), self.settings.parallelism, lifelines.clone());
-            tokio::task::spawn_blocking(move || {
-                run_all(&jobs, &worker, parallelism, &logs, &lifelines)
-            })
-        };
+        let running = engine.begin(&load, server).await?;
         let mut tally = Tally::default();
-        let records = self.watch(processes, &lifelines, server, &mut tally, &bar).await?;
-        let wall_s = began.elapsed().as_secs_f64();
+        let Done { records, wall_s, airflow } =
+            self.watch(running, server, &mut tally, &bar).await?;
         let pooler = server.end_pooler().await;
         self.until_all_closed(server, &mut tally).await;
         bar.finish_and_clear();
@@ -69,7 +46,8 @@ impl PatternRun<'_> {
             from_ms,
             to_ms: self.now_ms(),
             calls_per_task: calls,
-            user_agent,
+            user_agent: names.to_string(),
+            airflow,
             connections,
             pooler,
             wall_s,
@@ -82,47 +60,31 @@ impl PatternRun<'_> {
         })
     }
 
-    fn job(&self, server: &Server, task: usize, calls: usize, user_agent: &str) -> Job {
-        Job {
-            pattern: self.pattern,
-            task,
-            calls,
-            hold_ms: self.settings.hold.as_millis() as u64,
-            query: self.settings.query.clone(),
-            uri: server.uri(),
-            user: server.user.clone(),
-            password: server.password.expose().to_owned(),
-            database: server.database.clone(),
-            user_agent: user_agent.to_owned(),
-            started_ns: 0,
-        }
-    }
-
     /// Samples until the tasks are done. A sample that fails is missed; the tasks go on.
     async fn watch(
         &self,
-        mut processes: tokio::task::JoinHandle<Result<Vec<TaskRecord>>>,
-        lifelines: &Arc<Lifelines>,
+        mut running: Running,
         server: &mut Server,
         tally: &mut Tally,
         bar: &ProgressBar,
-    ) -> Result<Vec<TaskRecord>> {
+    ) -> Result<Done> {
+        let _cut = CutOnDrop(running.control.clone());
         // Cuts at once when the run is stopped, even while a sample waits for the server.
         let _stopping = AbortOnDrop(tokio::spawn({
-            let (stop, lifelines) = (self.stop.clone(), lifelines.clone());
+            let (stop, control) = (self.stop.clone(), running.control.clone());
             async move {
                 stop.stopped().await;
-                lifelines.cut();
+                control.cut();
             }
         }));
         let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
-                records = &mut processes => return records.context("the lab's own task failed")?,
+                done = &mut running.done => return done.context("the lab's own task failed")?,
                 _ = tick.tick() => {
-                    self.sample(server, &lifelines.running(), tally).await;
-                    bar.set_position(lifelines.done() as u64);
+                    self.sample(server, Some(&*running.control), tally).await;
+                    bar.set_position(running.control.ended() as u64);
                     if let Some(last) = tally.samples.last() {
                         bar.set_message(format!("{} open, {} idle, {} in use", last.open, last.idle, last.in_use));
                     }
@@ -131,8 +93,11 @@ impl PatternRun<'_> {
         }
     }
 
-    async fn sample(&self, server: &mut Server, pids: &[u32], tally: &mut Tally) {
-        match tokio::time::timeout(SAMPLE_TIME_MAX, server.sample(self.now_ms(), pids)).await {
+    async fn sample(&self, server: &mut Server, control: Option<&dyn Control>, tally: &mut Tally) {
+        // Looking for processes costs something, and only one way of counting wants them.
+        let control = control.filter(|_| server.counter.counted_by() == CountedBy::Sockets);
+        let pids = control.map(Control::processes).unwrap_or_default();
+        match tokio::time::timeout(SAMPLE_TIME_MAX, server.sample(self.now_ms(), &pids)).await {
             Ok(Ok(sample)) => tally.samples.push(sample),
             Ok(Err(error)) => tally.miss(&error),
             Err(_) => {
@@ -146,7 +111,7 @@ impl PatternRun<'_> {
         let end = Instant::now() + CLOSING_TIME_MAX;
         loop {
             let known = tally.samples.len();
-            self.sample(server, &[], tally).await;
+            self.sample(server, None, tally).await;
             let is_idle = tally.samples.len() > known && tally.samples[known].open == 0;
             if is_idle || Instant::now() > end {
                 return;

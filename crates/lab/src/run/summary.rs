@@ -54,6 +54,7 @@ pub(crate) fn summed_up(pattern: Pattern, tasks: usize, records: Vec<TaskRecord>
         calls_per_task: 0,
         connections: Connections::default(),
         pooler: None,
+        airflow: None,
         from_ms: 0,
         to_ms: 0,
         wall_s: 0.0,

@@ -1,0 +1,176 @@
+//! A keeper starts one command and ends it, with everything that the command has started, as soon as
+//! its own standard input closes. Whoever starts a keeper holds the other end, so that no service
+//! outlives the lab, even if the lab is killed.
+//!
+//! On Linux the keeper adopts what its command leaves orphaned, so that daemons and processes with
+//! sessions of their own are ended too. Elsewhere only the command itself is.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+
+/// What a keeper is to do.
+#[derive(Clone, Debug, Default)]
+pub struct Keep {
+    /// Ask for the end with SIGINT, on which PostgreSQL does not wait for its clients; else SIGTERM.
+    pub interrupt: bool,
+    /// User and group that the command runs as, if not as the keeper.
+    pub run_as: Option<(u32, u32)>,
+    /// Folders to remove when nothing runs any more.
+    pub remove: Vec<PathBuf>,
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+}
+
+enum Event {
+    /// Whoever wanted the command is gone, or does not want it any more.
+    Cut,
+    /// The command ended, with this exit code.
+    Ended(i32),
+    /// Neither the command nor anything that it started is left.
+    Alone,
+}
+
+/// Keeps until the command has ended or standard input closes; returns the exit code for the process.
+///
+/// # Errors
+/// The command can't be started.
+pub fn main(keep: &Keep) -> Result<i32> {
+    adopt_orphans();
+    let (program, arguments) = keep.command.split_first().context("a keeper needs a command")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    if let Some((user, group)) = keep.run_as {
+        command.uid(user).gid(group);
+    }
+    let child = command
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.to_string_lossy()))?
+        .id();
+    let (events, received) = mpsc::channel();
+    watch_standard_input(events.clone());
+    watch_children(child, events);
+    let code = keep_until_the_end(keep, child, &received);
+    for folder in &keep.remove {
+        // Whoever made it may have removed it already.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    Ok(code)
+}
+
+fn keep_until_the_end(keep: &Keep, child: u32, events: &Receiver<Event>) -> i32 {
+    let mut code = CUT;
+    match events.recv() {
+        Ok(Event::Alone) | Err(_) => return code,
+        Ok(Event::Ended(exit_code)) => {
+            code = exit_code;
+            signal_all(Signal::TERM);
+        }
+        Ok(Event::Cut) => {
+            signal(child, if keep.interrupt { Signal::INT } else { Signal::TERM });
+        }
+    }
+    if is_alone_within(GRACE, events) {
+        return code;
+    }
+    signal_all(Signal::TERM);
+    let mut patience = GRACE;
+    while !is_alone_within(patience, events) {
+        // What is killed leaves its own children to the keeper, so that one round may not be enough.
+        signal_all(Signal::KILL);
+        patience = Duration::from_millis(50);
+    }
+    code
+}
+
+fn is_alone_within(time: Duration, events: &Receiver<Event>) -> bool {
+    loop {
+        match events.recv_timeout(time) {
+            Ok(Event::Alone) | Err(RecvTimeoutError::Disconnected) => return true,
+            Ok(Event::Cut | Event::Ended(_)) => {}
+            Err(RecvTimeoutError::Timeout) => return false,
+        }
+    }
+}
+
+fn watch_standard_input(events: Sender<Event>) {
+    std::thread::spawn(move || {
+        let mut byte = [0];
+        while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
+        let _ = events.send(Event::Cut);
+    });
+}
+
+/// Waits for every child, adopted ones too, until there is none.
+fn watch_children(child: u32, events: Sender<Event>) {
+    std::thread::spawn(move || {
+        loop {
+            match wait(WaitOptions::empty()) {
+                Ok(Some((pid, status))) if pid.as_raw_nonzero().get().cast_unsigned() == child => {
+                    let code =
+                        status.exit_status().or_else(|| Some(128 + status.terminating_signal()?));
+                    let _ = events.send(Event::Ended(code.unwrap_or(1)));
+                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        let _ = events.send(Event::Alone);
+    });
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn signal_all(which: Signal) {
+    for pid in descendants(std::process::id()) {
+        signal(pid, which);
+    }
+}
+
+/// Every process below this one.
+#[cfg(target_os = "linux")]
+pub fn descendants(root: u32) -> Vec<u32> {
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let mut children: std::collections::HashMap<u32, Vec<u32>> = std::collections::HashMap::new();
+    for stat in processes.flatten().filter_map(|process| process.stat().ok()) {
+        children.entry(stat.ppid.cast_unsigned()).or_default().push(stat.pid.cast_unsigned());
+    }
+    let mut found = children.remove(&root).unwrap_or_default();
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        found.extend(children.remove(pid).unwrap_or_default());
+        next += 1;
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+fn adopt_orphans() {
+    // Any process id but none means yes.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn descendants(_root: u32) -> Vec<u32> {
+    Vec::new()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt_orphans() {}
+
+/// What a command gets to end by itself, first when asked, then when everything that it started is.
+const GRACE: Duration = Duration::from_secs(5);
+/// The exit code of a keeper that was told to end.
+const CUT: i32 = 0;

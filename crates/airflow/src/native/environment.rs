@@ -1,0 +1,103 @@
+//! Airflow's settings, all in the environment. Where nothing is said, Airflow's own defaults hold, as
+//! what is measured should be what users have.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{Executor, Login, Options, Stores, WORKERS};
+use crate::installation::Installation;
+use crate::service::Environment;
+use crate::version::Version;
+
+pub(super) fn environment(
+    options: &Options,
+    installation: &Installation,
+    stores: &Stores,
+    login: &Login,
+    home: &Path,
+    port: u16,
+) -> Result<Environment> {
+    let mut environment = clean();
+    let mut set = |name: &str, value: &str| environment.set(name, value);
+    set("AIRFLOW_HOME", &home.to_string_lossy());
+    // Airflow starts its own programs by name.
+    let path = std::env::var("PATH").unwrap_or_default();
+    set("PATH", &format!("{}:{path}", installation.bin().display()));
+    set("PYTHONDONTWRITEBYTECODE", "1");
+    set("PYTHONUNBUFFERED", "1");
+    set("AIRFLOW__CORE__DAGS_FOLDER", &options.folder.join("dags").to_string_lossy());
+    set("AIRFLOW__LOGGING__BASE_LOG_FOLDER", &options.folder.join("logs/tasks").to_string_lossy());
+    set("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO");
+    set("AIRFLOW__CORE__LOAD_EXAMPLES", "False");
+    set("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "True");
+    set("AIRFLOW__CORE__EXECUTOR", &options.executor.to_string());
+    set("AIRFLOW__CORE__PARALLELISM", &options.parallelism.to_string());
+    // Airflow 3 would report its use to the outside.
+    set("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False");
+    if let Some(database) = &stores.database {
+        set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", database);
+        set("AIRFLOW__CELERY__RESULT_BACKEND", &format!("db+{database}"));
+    }
+    if let Some(broker) = &stores.broker {
+        set("AIRFLOW__CELERY__BROKER_URL", broker);
+    }
+    if options.executor == Executor::Celery {
+        let concurrency = options.parallelism.div_ceil(WORKERS.len());
+        set("AIRFLOW__CELERY__WORKER_CONCURRENCY", &concurrency.to_string());
+    }
+    match options.version {
+        Version::V2_8_1 => {
+            set("AIRFLOW__WEBSERVER__SECRET_KEY", &secret()?);
+            set("AIRFLOW__WEBSERVER__BASE_URL", &login.url);
+            set("BOLTBOUNCER_AIRFLOW_USER", &login.user);
+            set("BOLTBOUNCER_AIRFLOW_PASSWORD", &login.password);
+            let backends =
+                ["basic_auth", "session"].map(|name| format!("airflow.api.auth.backend.{name}"));
+            set("AIRFLOW__API__AUTH_BACKENDS", &backends.join(","));
+        }
+        Version::V3_3_2 => {
+            let passwords = home.join("passwords.json");
+            let content = serde_json::json!({ &login.user: login.password });
+            std::fs::write(&passwords, content.to_string())?;
+            set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", &format!("{}:admin", login.user));
+            set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", &passwords.to_string_lossy());
+            set("AIRFLOW__API__SECRET_KEY", &secret()?);
+            set("AIRFLOW__API__BASE_URL", &login.url);
+            set("AIRFLOW__API__PORT", &port.to_string());
+            set("AIRFLOW__API_AUTH__JWT_SECRET", &secret()?);
+            set("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", &format!("{}/execution/", login.url));
+        }
+    }
+    for (name, value) in &options.variables {
+        set(name, value);
+    }
+    Ok(environment)
+}
+
+/// Takes away what the user's own Airflow, driver and Python would bring in.
+fn clean() -> Environment {
+    let foreign = |name: &str| {
+        ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+            || ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"].contains(&name)
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    Environment(names.filter(|name| foreign(name)).map(|name| (name, None)).collect())
+}
+
+/// 32 random bytes in hexadecimal digits.
+pub(super) fn secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("cannot read /dev/urandom")?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}

@@ -1,0 +1,165 @@
+//! A service or a command under a keeper, which ends when this side lets go.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::keeper::Keep;
+
+/// How to start a keeper: this program and the words that make it one.
+#[derive(Clone, Debug)]
+pub struct KeeperProgram {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+/// Environment of a service, on top of what the keeper has; variables named here and not set are taken
+/// away.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(pub Vec<(String, Option<OsString>)>);
+
+impl Environment {
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.0.push((name.to_owned(), Some(value.into())));
+    }
+}
+
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    keeper: Child,
+    lifeline: Option<ChildStdin>,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Starts `keep.command`; its output goes to `log`.
+    ///
+    /// # Errors
+    /// The log can't be written or the keeper can't be started. A command that can't be started shows
+    /// in [`Self::check`].
+    pub fn start(
+        name: &'static str,
+        keeper: &KeeperProgram,
+        keep: &Keep,
+        environment: &Environment,
+        log: &Path,
+    ) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = Command::new(&keeper.program);
+        command.args(&keeper.arguments).args(arguments(keep));
+        for (variable, value) in &environment.0 {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        let mut keeper = command
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            // Ctrl-C in the terminal is for the lab, which ends its services in order.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start the keeper of {name}"))?;
+        let lifeline = keeper.stdin.take();
+        Ok(Self { name, keeper, lifeline, log: log.to_owned() })
+    }
+
+    /// The keeper's process id; the service is below it.
+    pub fn pid(&self) -> u32 {
+        self.keeper.id()
+    }
+
+    /// # Errors
+    /// The service has ended by itself.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(status) = self.keeper.try_wait()? else { return Ok(()) };
+        bail!("{} ended by itself ({status}): {}", self.name, self.last_words())
+    }
+
+    /// Waits for a command to finish.
+    ///
+    /// # Errors
+    /// It failed, or `is_stopped` says that nobody wants it any more.
+    pub fn finish(mut self, is_stopped: &dyn Fn() -> bool) -> Result<()> {
+        let status = loop {
+            if let Some(status) = self.keeper.try_wait()? {
+                break status;
+            }
+            if is_stopped() {
+                bail!(Stopped);
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        };
+        if status.success() {
+            return Ok(());
+        }
+        bail!("{} failed ({status}): {}", self.name, self.last_words())
+    }
+
+    /// Asks for the end without waiting for it.
+    pub fn cut(&mut self) {
+        self.lifeline = None;
+    }
+
+    /// Ends the service and everything that it has started.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.cut();
+        self.keeper.wait().ok()
+    }
+
+    /// The last line of the log and where it is.
+    fn last_words(&self) -> String {
+        let tail = tail(&self.log).unwrap_or_default();
+        let last = tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        format!("{}; its log is {}", last.trim(), self.log.display())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Somebody pressed Ctrl-C while something was being started.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stopped before Airflow was ready")]
+pub struct Stopped;
+
+/// The words that [`Keep`] is read from again; see the hidden command `keep`.
+fn arguments(keep: &Keep) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    if keep.interrupt {
+        words.push("--interrupt".into());
+    }
+    if let Some((user, group)) = keep.run_as {
+        words.extend(["--run-as".into(), format!("{user}:{group}").into()]);
+    }
+    for folder in &keep.remove {
+        words.extend(["--remove".into(), folder.into()]);
+    }
+    words.push("--".into());
+    words.extend(keep.command.iter().cloned());
+    words
+}
+
+fn tail(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const TAIL_BYTES: u64 = 4096;

@@ -1,0 +1,69 @@
+//! `boltbouncer airflow`: a native Airflow with the DAGs, to click through.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use lab::playground::{Playground, PlaygroundSettings};
+use lab::{ServerChoice, Stop};
+
+use crate::airflow_options::NativeOptions;
+use crate::script_server;
+use crate::server_options::ServerOptions;
+
+/// Start an Airflow with the DAGs, a server and a pooler, and keep it until Ctrl-C
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    airflow: NativeOptions,
+    /// Tasks at once, as LocalExecutor's parallelism
+    #[arg(long, default_value_t = 32)]
+    parallelism: usize,
+    /// Upstream connections of the pooler that the pooled DAG goes through
+    #[arg(long, default_value_t = 4)]
+    pool_size: usize,
+    /// Where to put a folder with Airflow's logs
+    #[arg(long, default_value = "boltbouncer-airflow")]
+    out: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    for (value, name) in
+        [(arguments.parallelism, "--parallelism"), (arguments.pool_size, "--pool-size")]
+    {
+        if value == 0 {
+            bail!("{name} 0 would run nothing; give at least 1");
+        }
+    }
+    let server = match arguments.server.resolve()? {
+        Some(server) => server.into(),
+        None => script_server::find()?.map_or(ServerChoice::Embedded, Into::into),
+    };
+    let settings = PlaygroundSettings {
+        server,
+        airflow: arguments.airflow.native()?,
+        parallelism: arguments.parallelism,
+        pool_size: arguments.pool_size,
+        out: arguments.out.clone(),
+    };
+    let stop = Stop::default();
+    crate::runtime()?.block_on(async {
+        crate::stop_when_interrupted(&stop, "ending Airflow (once more to end at once)");
+        let playground = Playground::open(&settings, &stop).await?;
+        print(&playground);
+        playground.stay(&stop).await
+    })
+}
+
+fn print(playground: &Playground) {
+    let login = &playground.login;
+    println!("Airflow    {}  (user {}, password {})", login.url, login.user, login.password);
+    println!("Neo4j      {}", playground.server_uri);
+    println!("pooler     {}", playground.pooler_uri);
+    if let Some(admin) = &playground.pooler_admin {
+        println!("           {admin}/clients shows who is connected to it");
+    }
+    println!("logs       {}", playground.folder.join("airflow/logs").display());
+    println!("Unpause and trigger the DAGs there; Ctrl-C ends everything.");
+}

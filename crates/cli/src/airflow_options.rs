@@ -1,0 +1,119 @@
+//! Which Airflow runs the tasks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ::airflow::{Executor, KeeperProgram, Version};
+use anyhow::{Context, Result, bail};
+use bolt::message::Secret;
+use lab::{Engine, NativeAirflow};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Airflow")]
+pub struct AirflowOptions {
+    #[command(flatten)]
+    native: NativeOptions,
+    /// An Airflow that is there already, has the DAG files, and is reached through its REST API
+    #[arg(long, value_name = "URL")]
+    airflow_url: Option<String>,
+    /// A user who may trigger DAGs there
+    #[arg(long, value_name = "USER", env = "AIRFLOW_USER")]
+    airflow_user: Option<String>,
+    /// Better given in the environment, where `ps` does not show it
+    #[arg(long, value_name = "PASSWORD", env = "AIRFLOW_PASSWORD", hide_env_values = true)]
+    airflow_password: Option<Secret>,
+    /// Where the lab's pooler listens for that Airflow's tasks, whose NEO4J_POOLED_URI names it
+    /// [default: they have a pooler of their own]
+    #[arg(long, value_name = "ADDRESS")]
+    pooler_listen: Option<SocketAddr>,
+}
+
+/// How to set one up.
+#[derive(Debug, clap::Args)]
+pub struct NativeOptions {
+    /// Set up and start this version: 2.8.1 or 3.3.2 [default: 3.3.2]
+    #[arg(long, value_name = "VERSION")]
+    airflow_version: Option<Version>,
+    /// Executor of the Airflow that is set up [default: local]
+    #[arg(long, value_enum)]
+    executor: Option<ExecutorKind>,
+    /// The Python to set it up with [default: the first that fits]
+    #[arg(long, value_name = "PROGRAM")]
+    airflow_python: Option<PathBuf>,
+    /// Port of its web server on 127.0.0.1 [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    airflow_port: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ExecutorKind {
+    Local,
+    /// Two workers and Redis
+    Celery,
+}
+
+impl AirflowOptions {
+    pub fn engine(&self) -> Result<Engine> {
+        let Some(url) = &self.airflow_url else {
+            if self.pooler_listen.is_some() {
+                bail!("--pooler-listen goes with --airflow-url");
+            }
+            return self.native.native().map(Engine::NativeAirflow);
+        };
+        if self.native.is_given() {
+            bail!(
+                "--airflow-url names an Airflow that is there already; leave out the options for setting one up"
+            );
+        }
+        let user = self.airflow_user.clone().context("no user for Airflow; give --airflow-user")?;
+        let password = self.airflow_password.clone();
+        let password = password
+            .context("no password for Airflow; set AIRFLOW_PASSWORD or give --airflow-password")?;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!(
+                "--airflow-url {url} is no URL of a web server; an example is http://localhost:8080"
+            );
+        }
+        Ok(Engine::ExistingAirflow {
+            url: url.clone(),
+            user,
+            password,
+            pooler_listen: self.pooler_listen,
+        })
+    }
+
+    /// # Errors
+    /// An option is given that another engine has no use for.
+    pub fn refuse(&self) -> Result<()> {
+        if self.native.is_given() || self.airflow_url.is_some() || self.pooler_listen.is_some() {
+            bail!("the options for Airflow go with --engine airflow");
+        }
+        Ok(())
+    }
+}
+
+impl NativeOptions {
+    pub fn native(&self) -> Result<NativeAirflow> {
+        let executor = match self.executor.unwrap_or(ExecutorKind::Local) {
+            ExecutorKind::Local => Executor::Local,
+            ExecutorKind::Celery => Executor::Celery,
+        };
+        Ok(NativeAirflow {
+            version: self.airflow_version.unwrap_or(Version::V3_3_2),
+            executor,
+            python: self.airflow_python.clone(),
+            port: self.airflow_port,
+            keeper: KeeperProgram {
+                program: std::env::current_exe().context("cannot find the path of this program")?,
+                arguments: vec!["keep".into()],
+            },
+        })
+    }
+
+    fn is_given(&self) -> bool {
+        self.airflow_version.is_some()
+            || self.executor.is_some()
+            || self.airflow_python.is_some()
+            || self.airflow_port.is_some()
+    }
+}

@@ -1,0 +1,217 @@
+//! One DAG run: triggered, watched until it is over, and read out task by task. Blocking.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use airflow::api::TaskInstance;
+use airflow::{Api, Native};
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::{Control, Done};
+use super::locked;
+use crate::processes::TaskRecord;
+use crate::results::{AirflowRun, Spread};
+use crate::task::Outcome;
+
+pub(super) struct DagJob {
+    pub dag: &'static str,
+    pub run: String,
+    pub conf: Value,
+    /// Nobody else has a say about this Airflow's DAGs.
+    pub unpause: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct DagControl {
+    is_cut: AtomicBool,
+    ended: AtomicUsize,
+    native: Option<Arc<Mutex<Native>>>,
+}
+
+impl DagControl {
+    pub fn new(native: Option<Arc<Mutex<Native>>>) -> Self {
+        Self { is_cut: AtomicBool::new(false), ended: AtomicUsize::new(0), native }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// A part of the Airflow that was started for the run has ended.
+    fn check(&self) -> Result<()> {
+        self.native.as_ref().map_or(Ok(()), |native| locked(native).check())
+    }
+}
+
+impl Control for DagControl {
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    fn ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.native.as_ref().map(|native| locked(native).processes()).unwrap_or_default()
+    }
+}
+
+/// Runs the job to its end, or until it is cut.
+pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done> {
+    if job.unpause {
+        api.unpause(job.dag)?;
+    }
+    api.trigger(job.dag, &job.run, &job.conf).context("cannot trigger the DAG")?;
+    let began = Instant::now();
+    let mut looked = Instant::now();
+    while !control.is_cut() {
+        control.check()?;
+        if api.run(job.dag, &job.run)?.is_over() {
+            break;
+        }
+        if began.elapsed() > RUN_TIME_MAX {
+            let _ = api.fail(job.dag, &job.run);
+            bail!(
+                "the DAG run {} has not ended within {RUN_TIME_MAX:?}; it was marked as failed",
+                job.run
+            );
+        }
+        if looked.elapsed() > PROGRESS_INTERVAL {
+            let tasks = api.task_instances(job.dag, &job.run)?;
+            let ended = tasks.iter().filter(|task| is_call(task) && task.is_over()).count();
+            control.ended.store(ended, Ordering::Relaxed);
+            looked = Instant::now();
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    if control.is_cut() {
+        api.fail(job.dag, &job.run)?;
+    }
+    let tasks = api.task_instances(job.dag, &job.run)?;
+    if let Some(plan) =
+        tasks.iter().find(|task| !is_call(task) && task.state.as_deref() == Some("failed"))
+        && !control.is_cut()
+    {
+        bail!("the DAG's first task failed: {}", reason(api, job, plan));
+    }
+    read_out(api, job, tasks)
+}
+
+fn read_out(api: &Api, job: &DagJob, mut tasks: Vec<TaskInstance>) -> Result<Done> {
+    tasks.retain(is_call);
+    let mut records = Vec::with_capacity(tasks.len());
+    for task in tasks.iter().filter(|task| task.is_over()) {
+        records.push(record(task, api.xcom(job.dag, &job.run, task, OUTCOME)?));
+    }
+    let mut states = BTreeMap::new();
+    for task in &tasks {
+        *states.entry(task.state.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
+    }
+    let first = tasks.iter().filter_map(|task| task.start_date).min();
+    let last = tasks.iter().filter_map(|task| task.end_date).max();
+    let wall = first.zip(last).map(|(first, last)| last.duration_since(first).as_secs_f64());
+    Ok(Done {
+        records,
+        wall_s: wall.unwrap_or_default().max(0.0),
+        airflow: Some(AirflowRun {
+            dag_id: job.dag.to_owned(),
+            run_id: job.run.clone(),
+            task_states: states,
+            task_s: Spread::of(tasks.iter().filter_map(TaskInstance::seconds).collect()),
+            peak_running: peak_running(&tasks),
+        }),
+    })
+}
+
+/// What a task left behind, and whether Airflow agrees that it succeeded.
+fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
+    let number =
+        |name: &str| left.as_ref().and_then(|left| left[name].as_f64()).unwrap_or_default();
+    let (cpu_s, memory_bytes) = (number("cpu_s"), number("memory_bytes") as u64);
+    let mut outcome: Outcome =
+        left.and_then(|left| serde_json::from_value(left).ok()).unwrap_or_default();
+    if task.state.as_deref() != Some("success") && outcome.failures.is_empty() {
+        let state = task.state.as_deref().unwrap_or("none");
+        outcome.failures.insert(format!("TaskDied ({state})"), 1);
+    }
+    TaskRecord { outcome, cpu_s, memory_bytes }
+}
+
+/// The line of a task's log that says why it failed.
+fn reason(api: &Api, job: &DagJob, task: &TaskInstance) -> String {
+    let log = api.log(job.dag, &job.run, task).unwrap_or_default();
+    let line = log.lines().rfind(|line| REASONS.iter().any(|name| line.contains(name)));
+    line.map_or_else(
+        || format!("see the log of {} in Airflow", task.task_id),
+        |line| line.trim().to_owned(),
+    )
+}
+
+/// The most tasks that ran at once.
+fn peak_running(tasks: &[TaskInstance]) -> u64 {
+    let spans = tasks.iter().filter_map(|task| Some((task.start_date?, task.end_date?)));
+    // At the same moment, ends go before starts.
+    let mut steps: Vec<(Timestamp, i64)> =
+        spans.flat_map(|(start, end)| [(start, 1), (end, -1)]).collect();
+    steps.sort_unstable();
+    let mut running = 0;
+    let at_once = steps.iter().map(|(_, step)| {
+        running += step;
+        running
+    });
+    at_once.max().unwrap_or(0).try_into().unwrap_or(0)
+}
+
+fn is_call(task: &TaskInstance) -> bool {
+    task.task_id == CALL
+}
+
+const CALL: &str = "call_neo4j";
+const OUTCOME: &str = "outcome";
+/// The errors of the DAG file that are meant for people.
+const REASONS: [&str; 1] = ["SettingsError"];
+/// More often, the web server's work would show in what is measured.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+const RUN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(state: &str, start: &str, end: &str) -> TaskInstance {
+        serde_json::from_value(serde_json::json!({
+            "task_id": CALL, "map_index": 0, "state": state, "try_number": 1,
+            "start_date": format!("2026-01-02T03:04:{start}+00:00"),
+            "end_date": format!("2026-01-02T03:04:{end}.5Z"),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn tasks_that_follow_each_other_do_not_run_at_once() {
+        let tasks = [("00", "10"), ("05", "20"), ("10.5", "30")];
+        let tasks = tasks.map(|(start, end)| task("success", start, end));
+        assert_eq!(peak_running(&tasks), 2);
+        assert_eq!(peak_running(&[]), 0);
+    }
+
+    #[test]
+    fn a_task_that_left_nothing_failed() {
+        let died = record(&task("failed", "00", "01"), None);
+        assert_eq!(died.outcome.failures, BTreeMap::from([("TaskDied (failed)".into(), 1)]));
+        let left = serde_json::json!({
+            "drivers_created": 3, "first_answer_ms": 900.5, "connecting_ms": 80.0, "query_ms": [1.5, 2.5],
+            "failures": {}, "cpu_s": 0.5, "memory_bytes": 1_000_000, "pid": 7,
+        });
+        let record = record(&task("success", "00", "01"), Some(left));
+        assert!(record.outcome.failures.is_empty());
+        assert_eq!((record.outcome.drivers_created, record.memory_bytes), (3, 1_000_000));
+    }
+}

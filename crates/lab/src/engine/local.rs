@@ -1,0 +1,73 @@
+//! The lab as its own task engine: processes, so many at once.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::{Control, Done, Load, Running};
+use crate::processes::{Lifelines, PYTHON_WORKER_FILE, run_all};
+use crate::server::Server;
+use crate::settings::Worker;
+use crate::task::{Job, PYTHON_WORKER};
+
+#[derive(Debug)]
+pub(crate) struct Local(pub Worker);
+
+impl Local {
+    pub fn begin(&self, load: &Load<'_>, server: &Server) -> Result<Running> {
+        let logs = load.folder.logs(load.pattern)?;
+        if let Worker::Python { .. } = self.0 {
+            let path = logs.join(PYTHON_WORKER_FILE);
+            std::fs::write(&path, PYTHON_WORKER)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let (tasks, calls) = load.pattern.load(load.settings);
+        let uri = server.uri(load.pattern)?;
+        let jobs: Vec<_> = (0..tasks).map(|task| job(load, server, &uri, task, calls)).collect();
+        let lifelines = Arc::new(Lifelines::default());
+        let control: Arc<dyn Control> = lifelines.clone();
+        let (worker, parallelism) = (self.0.clone(), load.settings.parallelism);
+        let done = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let records = run_all(&jobs, &worker, parallelism, &logs, &lifelines)?;
+            Ok(Done { records, wall_s: began.elapsed().as_secs_f64(), airflow: None })
+        });
+        Ok(Running { done, control })
+    }
+}
+
+impl Control for Lifelines {
+    fn cut(&self) {
+        Lifelines::cut(self);
+    }
+
+    fn ended(&self) -> usize {
+        self.done()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.running()
+    }
+}
+
+pub(super) fn user_agent(load: &Load<'_>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("boltbouncer-lab/{version} ({}; {})", load.pattern, load.folder.name())
+}
+
+fn job(load: &Load<'_>, server: &Server, uri: &str, task: usize, calls: usize) -> Job {
+    Job {
+        pattern: load.pattern,
+        task,
+        calls,
+        hold_ms: load.settings.hold.as_millis() as u64,
+        query: load.settings.query.clone(),
+        uri: uri.to_owned(),
+        user: server.user.clone(),
+        password: server.password.expose().to_owned(),
+        database: server.database.clone(),
+        user_agent: user_agent(load),
+        started_ns: 0,
+    }
+}
