@@ -153,11 +153,10 @@ def test_it_warns_above_the_threshold(environment, holding, watcher, caplog, lim
     environment("NEO4J_CONNECTIONS_WARN_ABOVE", limit)
     report = monitor.connection_report(watcher)
     assert (report["above"], report["warn_above"]) == (warns, int(limit))
-    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     count = report["server"]["connections"]
-    assert [w.startswith(f"{count} connections to Neo4j, more than 3 ") for w in warnings] == (
-        [True] if warns else []
-    )
+    assert [
+        w.startswith(f"{count} connections to Neo4j, more than 3 ") for w in warnings_of(caplog)
+    ] == ([True] if warns else [])
 
 
 def test_a_threshold_that_is_no_number_is_refused(environment, watcher):
@@ -203,7 +202,7 @@ def test_a_pooler_that_asks_for_another_token_costs_one_line(
     environment("BOLTBOUNCER_ADMIN_URL", pooler_pages["url"])
     report = monitor.connection_report(watcher)
     line = f"BoltBouncer refused {pooler_pages['url']}/pools (401): check BOLTBOUNCER_ADMIN_TOKEN"
-    assert report["errors"] == caplog.messages == [line]
+    assert report["errors"] == warnings_of(caplog) == [line]
     assert report["server"]["connections"] >= 1 and report["pooler"] is None
 
 
@@ -223,7 +222,7 @@ def test_a_pooler_out_of_reach_costs_one_line(environment, watcher, caplog):
     report = monitor.connection_report(watcher)
     (line,) = report["errors"]
     assert line.startswith(f"BoltBouncer at {url} can't be reached (") and "\n" not in line
-    assert caplog.messages == [line]
+    assert warnings_of(caplog) == [line]
     assert report["server"]["connections"] >= 1
 
 
@@ -337,6 +336,10 @@ def pooler_pages():
         yield pages
         server.shutdown()
         thread.join()
+
+
+def warnings_of(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
 
 
 def row_of(report, dag):
