@@ -35,6 +35,17 @@ pub enum ApiError {
     Unexpected { status: u16, what: String, detail: String },
 }
 
+impl ApiError {
+    /// Whether the same question may well be answered a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Unexpected { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
@@ -204,14 +215,19 @@ impl Api {
         self.write("PATCH", &format!("/dags/{dag}?update_mask=is_paused"), &body).map(|_| ())
     }
 
+    /// Triggering a run that is there already changes nothing: an answer may have been lost.
+    ///
     /// # Errors
-    /// The user may not, or there is such a run.
+    /// The user may not.
     pub fn trigger(&self, dag: &str, run: &str, conf: &Value) -> Result<(), ApiError> {
         let body = match self.generation {
             Generation::V1 => json!({ "dag_run_id": run, "conf": conf }),
             Generation::V2 => json!({ "dag_run_id": run, "conf": conf, "logical_date": null }),
         };
-        self.write("POST", &format!("/dags/{dag}/dagRuns"), &body).map(|_| ())
+        match self.write("POST", &format!("/dags/{dag}/dagRuns"), &body) {
+            Ok(_) | Err(ApiError::Unexpected { status: 409, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// # Errors

@@ -6,9 +6,10 @@
 //! sessions of their own are ended too. Elsewhere only the command itself is.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -23,8 +24,8 @@ pub struct Keep {
     pub interrupt: bool,
     /// User and group that the command runs as, if not as the keeper.
     pub run_as: Option<(u32, u32)>,
-    /// Folders to remove when nothing runs any more.
-    pub remove: Vec<PathBuf>,
+    /// A folder that several keepers share; the last one removes it when its command is gone.
+    pub folder: Option<PathBuf>,
     /// Program and arguments.
     pub command: Vec<OsString>,
 }
@@ -44,6 +45,7 @@ enum Event {
 /// The command can't be started.
 pub fn main(keep: &Keep) -> Result<i32> {
     adopt_orphans();
+    let folder = keep.folder.as_deref().map(SharedFolder::enter).transpose()?;
     let (program, arguments) = keep.command.split_first().context("a keeper needs a command")?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
@@ -58,11 +60,33 @@ pub fn main(keep: &Keep) -> Result<i32> {
     watch_standard_input(events.clone());
     watch_children(child, events);
     let code = keep_until_the_end(keep, child, &received);
-    for folder in &keep.remove {
-        // Whoever made it may have removed it already.
-        let _ = std::fs::remove_dir_all(folder);
+    if let Some(folder) = folder {
+        folder.leave();
     }
     Ok(code)
+}
+
+/// A folder in which a file is locked by everybody who uses it.
+struct SharedFolder<'a> {
+    path: &'a Path,
+    lock: File,
+}
+
+impl<'a> SharedFolder<'a> {
+    fn enter(path: &'a Path) -> Result<Self> {
+        let lock = File::options().create(true).append(true).open(path.join("in-use"));
+        let lock = lock.with_context(|| format!("cannot use the folder {}", path.display()))?;
+        lock.lock_shared()?;
+        Ok(Self { path, lock })
+    }
+
+    /// Removes the folder if nobody else uses it. Whoever leaves last gets the lock.
+    fn leave(self) {
+        if self.lock.unlock().is_ok() && self.lock.try_lock().is_ok() {
+            // Whoever made it may have removed it already.
+            let _ = std::fs::remove_dir_all(self.path);
+        }
+    }
 }
 
 fn keep_until_the_end(keep: &Keep, child: u32, events: &Receiver<Event>) -> i32 {

@@ -217,11 +217,13 @@ pub(crate) struct Stores {
 impl Needed {
     fn find(options: &Options) -> Result<Self> {
         let is_celery = options.executor == Executor::Celery;
-        let needs_postgres = is_celery || options.version == Version::V2_8_1;
-        Ok(Self {
-            postgres: needs_postgres.then(Postgres::find).transpose()?,
-            redis: is_celery.then(Redis::find).transpose()?,
-        })
+        let postgres = match Postgres::find() {
+            Ok(postgres) => Some(postgres),
+            // Airflow 3 runs local tasks on SQLite too, though many at once get in each other's way.
+            Err(_) if !is_celery && options.version == Version::V3_3_2 => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { postgres, redis: is_celery.then(Redis::find).transpose()? })
     }
 
     fn start(&self, start: &mut Start<'_>) -> Result<Stores> {
@@ -306,6 +308,8 @@ impl Start<'_> {
 
     fn keep_as(&mut self, name: &'static str, keep: Keep) -> Result<()> {
         let log = self.logs().join(format!("{}.log", name.replace(' ', "-")));
+        // Even if this process is killed, the last service takes the folder with it.
+        let keep = Keep { folder: Some(self.scratch.to_owned()), ..keep };
         let service = Service::start(name, &self.options.keeper, &keep, &self.environment, &log)?;
         self.services.push(service);
         Ok(())

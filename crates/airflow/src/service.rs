@@ -144,8 +144,8 @@ fn arguments(keep: &Keep) -> Vec<OsString> {
     if let Some((user, group)) = keep.run_as {
         words.extend(["--run-as".into(), format!("{user}:{group}").into()]);
     }
-    for folder in &keep.remove {
-        words.extend(["--remove".into(), folder.into()]);
+    if let Some(folder) = &keep.folder {
+        words.extend(["--folder".into(), folder.into()]);
     }
     words.push("--".into());
     words.extend(keep.command.iter().cloned());

@@ -7,6 +7,7 @@ use std::str::FromStr;
 pub enum Version {
     /// The version of the reference set-up. LocalExecutor needs PostgreSQL.
     V2_8_1,
+    /// LocalExecutor runs on SQLite too.
     V3_3_2,
 }
 

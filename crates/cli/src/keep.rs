@@ -16,16 +16,16 @@ pub struct Arguments {
     /// USER:GROUP by number
     #[arg(long, value_parser = user_and_group)]
     run_as: Option<(u32, u32)>,
-    /// A folder to remove afterwards
+    /// A folder that the last of several keepers removes
     #[arg(long)]
-    remove: Vec<PathBuf>,
+    folder: Option<PathBuf>,
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { interrupt, run_as, remove, command } = arguments;
-    let code = main(&Keep { interrupt, run_as, remove, command })?;
+    let Arguments { interrupt, run_as, folder, command } = arguments;
+    let code = main(&Keep { interrupt, run_as, folder, command })?;
     std::process::exit(code);
 }
 

@@ -31,13 +31,18 @@ fn what_a_command_started_ends_with_it_even_in_a_session_of_its_own() {
     // A daemon: its parent is gone, its session is its own, and it does not listen to SIGTERM.
     let script = "trap '' TERM; echo $$; sleep 300 & echo $!; \
         (setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' &); wait; sleep 300";
-    let (mut keeper, pids) = keep(&["--remove", data.to_str().unwrap()], script);
+    let options = ["--folder", data.to_str().unwrap()];
+    let (mut keeper, pids) = keep(&options, script);
+    let (mut other, others) = keep(&options, "echo $$; echo $$; echo $$; sleep 300");
     assert_eq!(pids.len(), 3, "{pids:?}");
     assert!(pids.iter().all(|pid| runs(*pid)), "{pids:?}");
     drop(keeper.stdin.take());
     keeper.wait().unwrap();
     assert!(pids.iter().all(|pid| !runs(*pid)), "{pids:?}");
-    assert!(!data.exists());
+    assert!(data.exists() && others.iter().all(|pid| runs(*pid)), "another keeper uses the folder");
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    assert!(!data.exists(), "the last one did not remove it");
 }
 
 #[test]

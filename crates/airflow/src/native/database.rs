@@ -39,16 +39,16 @@ impl Postgres {
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
         let folder = own_folder(start.scratch, "postgres", self.run_as)?;
         let data = folder.join("data").into_os_string();
-        let keep = |words: &[OsString], remove: Vec<PathBuf>| {
+        let keep = |words: &[OsString]| {
             let mut command = vec![self.bin.join(&words[0]).into_os_string()];
             command.extend_from_slice(&words[1..]);
-            Keep { interrupt: true, run_as: self.run_as, remove, command }
+            Keep { interrupt: true, run_as: self.run_as, command, ..Keep::default() }
         };
         let options =
             ["--username=airflow", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"];
         let mut initdb: Vec<OsString> = vec!["initdb".into(), "-D".into(), data.clone()];
         initdb.extend(options.map(Into::into));
-        start.run_as("initdb", keep(&initdb, Vec::new()))?;
+        start.run_as("initdb", keep(&initdb))?;
         let mut server: Vec<OsString> = vec!["postgres".into(), "-D".into(), data, "-k".into()];
         server.push(folder.clone().into());
         // A database that is thrown away has nothing to save.
@@ -57,7 +57,7 @@ impl Postgres {
         {
             server.extend(["-c".into(), setting.into()]);
         }
-        start.keep_as("postgres", keep(&server, vec![folder.clone()]))?;
+        start.keep_as("postgres", keep(&server))?;
         let mut ready = std::process::Command::new(self.bin.join("pg_isready"));
         ready.args(["--quiet", "--host"]).arg(&folder);
         let ready = std::cell::RefCell::new(ready);
@@ -89,7 +89,7 @@ impl Redis {
         let words = ["--port", "0", "--save", "", "--appendonly", "no", "--dir"];
         command.extend(words.map(Into::into));
         command.extend([folder.clone().into(), "--unixsocket".into(), socket.clone().into()]);
-        start.keep_as("redis", Keep { remove: vec![folder], command, ..Keep::default() })?;
+        start.keep_as("redis", Keep { command, ..Keep::default() })?;
         start.await_service(&|| UnixStream::connect(&socket).is_ok())?;
         Ok(format!("redis+socket://{}", socket.display()))
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use airflow::api::TaskInstance;
-use airflow::{Api, Native};
+use airflow::{Api, ApiError, Native};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -67,12 +67,13 @@ pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Don
     if job.unpause {
         api.unpause(job.dag)?;
     }
-    api.trigger(job.dag, &job.run, &job.conf).context("cannot trigger the DAG")?;
+    patiently(control, || api.trigger(job.dag, &job.run, &job.conf))
+        .context("cannot trigger the DAG")?;
     let began = Instant::now();
     let mut looked = Instant::now();
     while !control.is_cut() {
         control.check()?;
-        if api.run(job.dag, &job.run)?.is_over() {
+        if patiently(control, || api.run(job.dag, &job.run))?.is_over() {
             break;
         }
         if began.elapsed() > RUN_TIME_MAX {
@@ -83,7 +84,7 @@ pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Don
             );
         }
         if looked.elapsed() > PROGRESS_INTERVAL {
-            let tasks = api.task_instances(job.dag, &job.run)?;
+            let tasks = patiently(control, || api.task_instances(job.dag, &job.run))?;
             let ended = tasks.iter().filter(|task| is_call(task) && task.is_over()).count();
             control.ended.store(ended, Ordering::Relaxed);
             looked = Instant::now();
@@ -93,21 +94,44 @@ pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Don
     if control.is_cut() {
         api.fail(job.dag, &job.run)?;
     }
-    let tasks = api.task_instances(job.dag, &job.run)?;
+    let tasks = patiently(control, || api.task_instances(job.dag, &job.run))?;
     if let Some(plan) =
         tasks.iter().find(|task| !is_call(task) && task.state.as_deref() == Some("failed"))
         && !control.is_cut()
     {
         bail!("the DAG's first task failed: {}", reason(api, job, plan));
     }
-    read_out(api, job, tasks)
+    read_out(api, job, control, tasks)
 }
 
-fn read_out(api: &Api, job: &DagJob, mut tasks: Vec<TaskInstance>) -> Result<Done> {
+/// Asks again while Airflow is too busy to answer, which a hundred tasks on a small machine can make it.
+fn patiently<T>(control: &DagControl, ask: impl Fn() -> Result<T, ApiError>) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Err(error)
+                if error.is_passing() && !control.is_cut() && began.elapsed() < BUSY_TIME_MAX =>
+            {
+                tracing::warn!("asking again: {error}");
+                control.check()?;
+                std::thread::sleep(POLL_INTERVAL);
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+fn read_out(
+    api: &Api,
+    job: &DagJob,
+    control: &DagControl,
+    mut tasks: Vec<TaskInstance>,
+) -> Result<Done> {
     tasks.retain(is_call);
     let mut records = Vec::with_capacity(tasks.len());
     for task in tasks.iter().filter(|task| task.is_over()) {
-        records.push(record(task, api.xcom(job.dag, &job.run, task, OUTCOME)?));
+        let left = patiently(control, || api.xcom(job.dag, &job.run, task, OUTCOME))?;
+        records.push(record(task, left));
     }
     let mut states = BTreeMap::new();
     for task in &tasks {
@@ -179,6 +203,7 @@ const REASONS: [&str; 1] = ["SettingsError"];
 /// More often, the web server's work would show in what is measured.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+const BUSY_TIME_MAX: Duration = Duration::from_secs(120);
 const RUN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 #[cfg(test)]
