@@ -4,6 +4,7 @@ A task sees no further than its process, so the second is asked of the server, a
 there is one. Nothing here imports Airflow.
 """
 
+import http.client
 import json
 import logging
 import os
@@ -205,7 +206,12 @@ class Admin:
         url = variable("BOLTBOUNCER_ADMIN_URL", "")
         if not url:
             return None
-        if urlsplit(url).scheme not in ("http", "https"):
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or " " in url:
             raise SettingsError("BOLTBOUNCER_ADMIN_URL is no web address: write http://host:9090")
         return cls(url, variable("BOLTBOUNCER_ADMIN_TOKEN", ""))
 
@@ -221,7 +227,7 @@ class Admin:
             fix = ": check BOLTBOUNCER_ADMIN_TOKEN" if error.code in (401, 403) else ""
             line = f"BoltBouncer refused {self.url}{page} ({error.code}){fix}"
             raise MonitorError(line) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise MonitorError(f"BoltBouncer at {self.url} can't be reached ({reason})") from None
         except ValueError:

@@ -13,15 +13,22 @@ from urllib.parse import urlsplit
 from airflow import __version__ as airflow_version
 
 try:
-    from airflow.sdk import DAG, BaseHook, Param, get_current_context, task
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow.sdk import DAG, Param, get_current_context, task
 except ImportError:
     from airflow import DAG
     from airflow.decorators import task
-    from airflow.exceptions import AirflowNotFoundException
-    from airflow.hooks.base import BaseHook
     from airflow.models.param import Param
     from airflow.operators.python import get_current_context
+
+# These two came into the SDK later than the rest.
+try:
+    from airflow.sdk import BaseHook
+except ImportError:
+    from airflow.hooks.base import BaseHook
+try:
+    from airflow.sdk.exceptions import AirflowNotFoundException
+except ImportError:
+    from airflow.exceptions import AirflowNotFoundException
 
 import neo4j_connections as connections
 import neo4j_monitor

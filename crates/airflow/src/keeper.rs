@@ -67,24 +67,25 @@ pub fn main(keep: &Keep) -> Result<i32> {
 }
 
 /// A folder in which a file is locked by everybody who uses it.
-struct SharedFolder<'a> {
-    path: &'a Path,
+#[derive(Debug)]
+pub(crate) struct SharedFolder {
+    path: PathBuf,
     lock: File,
 }
 
-impl<'a> SharedFolder<'a> {
-    fn enter(path: &'a Path) -> Result<Self> {
+impl SharedFolder {
+    pub fn enter(path: &Path) -> Result<Self> {
         let lock = File::options().create(true).append(true).open(path.join("in-use"));
         let lock = lock.with_context(|| format!("cannot use the folder {}", path.display()))?;
         lock.lock_shared()?;
-        Ok(Self { path, lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     /// Removes the folder if nobody else uses it. Whoever leaves last gets the lock.
     fn leave(self) {
         if self.lock.unlock().is_ok() && self.lock.try_lock().is_ok() {
             // Whoever made it may have removed it already.
-            let _ = std::fs::remove_dir_all(self.path);
+            let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }

@@ -7,6 +7,7 @@ mod environment;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::kit;
 use crate::service::{Environment, KeeperProgram, POLL_INTERVAL, Service, Stopped};
 use crate::version::Version;
 use database::{Postgres, Redis};
+pub(crate) use environment::clean;
 
 /// What runs the tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,7 @@ pub struct Native {
     database: &'static str,
     /// In the order in which they are ended.
     services: Vec<Service>,
+    _in_use: keeper::SharedFolder,
     _scratch: TempDir,
 }
 
@@ -94,10 +97,12 @@ impl Native {
         )?;
         eprintln!("starting Airflow {}, which takes a minute", options.version);
         let scratch = scratch()?;
+        // As long as this process lives, no keeper takes the folder away.
+        let in_use = keeper::SharedFolder::enter(scratch.path())?;
         let mut start = Start {
             options,
             scratch: scratch.path(),
-            environment: Environment::default(),
+            environment: environment::clean(),
             is_stopped,
             services: Vec::new(),
         };
@@ -111,7 +116,7 @@ impl Native {
             password: environment::secret()?,
         };
         let home = scratch.path().join("airflow");
-        std::fs::create_dir(&home)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&home)?;
         start.environment =
             environment::environment(options, &installation, &stores, &login, &home, port)?;
         start.airflow(&installation, port)?;
@@ -125,6 +130,7 @@ impl Native {
             login,
             database: name,
             services,
+            _in_use: in_use,
             _scratch: scratch,
         };
         native.await_ready(is_stopped)?;
@@ -308,10 +314,7 @@ impl Start<'_> {
 
     fn keep_as(&mut self, name: &'static str, keep: Keep) -> Result<()> {
         let log = self.logs().join(format!("{}.log", name.replace(' ', "-")));
-        // Even if this process is killed, the last service takes the folder with it.
-        let keep = Keep { folder: Some(self.scratch.to_owned()), ..keep };
-        let service = Service::start(name, &self.options.keeper, &keep, &self.environment, &log)?;
-        self.services.push(service);
+        self.services.push(self.start(name, keep, &log)?);
         Ok(())
     }
 
@@ -321,9 +324,13 @@ impl Start<'_> {
 
     /// Runs a command to its end.
     fn run_as(&self, name: &'static str, keep: Keep) -> Result<()> {
-        let log = self.logs().join("set-up.log");
-        Service::start(name, &self.options.keeper, &keep, &self.environment, &log)?
-            .finish(self.is_stopped)
+        self.start(name, keep, &self.logs().join("set-up.log"))?.finish(self.is_stopped)
+    }
+
+    /// Even if this process is killed, the last keeper takes the folder with it.
+    fn start(&self, name: &'static str, keep: Keep, log: &Path) -> Result<Service> {
+        let keep = Keep { folder: Some(self.scratch.to_owned()), ..keep };
+        Service::start(name, &self.options.keeper, &keep, &self.environment, log)
     }
 
     /// Waits until the service that was started last is ready.

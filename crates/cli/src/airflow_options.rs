@@ -69,6 +69,9 @@ impl AirflowOptions {
         let password = self.airflow_password.clone();
         let password = password
             .context("no password for Airflow; set AIRFLOW_PASSWORD or give --airflow-password")?;
+        if url.contains('@') {
+            bail!("--airflow-url must not name a user; give --airflow-user and AIRFLOW_PASSWORD");
+        }
         if !url.starts_with("http://") && !url.starts_with("https://") {
             bail!(
                 "--airflow-url {url} is no URL of a web server; an example is http://localhost:8080"

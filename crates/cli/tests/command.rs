@@ -12,6 +12,8 @@ use serde_json::Value;
 fn boltbouncer(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));
     command.current_dir(folder).stdin(Stdio::null());
+    // Servers that somebody has started on this machine are none of the tests'.
+    command.env("XDG_STATE_HOME", folder);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NEO4J_")) {
         command.env_remove(name);
     }

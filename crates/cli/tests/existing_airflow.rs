@@ -133,8 +133,8 @@ fn nobody_there() {
 
 #[test]
 fn a_version_that_is_too_old() {
-    let answers = HashMap::from([(("GET", "/api/v1/version"), (200, r#"{"version":"2.3.4"}"#))]);
-    assert_refused(answers, "2.3.4", "2.4 and later");
+    let answers = HashMap::from([(("GET", "/api/v1/version"), (200, r#"{"version":"2.6.3"}"#))]);
+    assert_refused(answers, "2.6.3", "2.8 and later");
 }
 
 #[test]

@@ -49,6 +49,8 @@ impl CountedBy {
 pub struct Totals {
     pub opened: u64,
     pub closed: u64,
+    /// Still open, whenever they were opened.
+    pub open: u64,
     /// Exact peaks, if the server keeps them: open, idle, in use.
     pub peaks: Option<(u64, u64, u64)>,
 }
@@ -136,6 +138,14 @@ impl Counter {
             Self::Sockets(sockets) => sockets.begin(&origin),
         }
         Ok(())
+    }
+
+    /// Gets ready to count after a question that was not answered.
+    pub async fn mend(&mut self) -> Result<()> {
+        match self {
+            Self::Listing(listing) => listing.mend().await,
+            Self::Books(_) | Self::Sockets(_) => Ok(()),
+        }
     }
 
     /// Counts now; `pids` are the task processes that run.

@@ -1,12 +1,13 @@
 //! Requests with a credential, and answers whatever their status.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::Request;
+use ureq::http::{Request, Uri};
 
 use super::ApiError;
 
@@ -30,7 +31,12 @@ pub(super) struct Response {
 
 impl Client {
     pub fn new(url: &str) -> Self {
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder();
+        if is_loopback(url) {
+            // A proxy would look for it on its own machine.
+            config = config.proxy(None);
+        }
+        let config = config
             .http_status_as_error(false)
             .timeout_global(Some(TIME_MAX))
             // A login page is no answer.
@@ -118,6 +124,14 @@ impl Response {
             },
         )
     }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Web servers of a busy machine take their time.

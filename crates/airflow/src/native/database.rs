@@ -52,9 +52,9 @@ impl Postgres {
         let mut server: Vec<OsString> = vec!["postgres".into(), "-D".into(), data, "-k".into()];
         server.push(folder.clone().into());
         // A database that is thrown away has nothing to save.
-        for setting in
-            ["listen_addresses=", "max_connections=300", "fsync=off", "synchronous_commit=off"]
-        {
+        // A task that runs holds two connections or so.
+        let connections = format!("max_connections={}", 100 + 4 * start.options.parallelism);
+        for setting in ["listen_addresses=", &connections, "fsync=off", "synchronous_commit=off"] {
             server.extend(["-c".into(), setting.into()]);
         }
         start.keep_as("postgres", keep(&server))?;

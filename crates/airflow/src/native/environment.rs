@@ -36,6 +36,12 @@ pub(super) fn environment(
     set("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "True");
     set("AIRFLOW__CORE__EXECUTOR", &options.executor.to_string());
     set("AIRFLOW__CORE__PARALLELISM", &options.parallelism.to_string());
+    // One slot for each task, and no fewer than Airflow has by itself.
+    let slots = options.parallelism.max(DEFAULT_POOL_SLOTS);
+    set("AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT", &slots.to_string());
+    // Airflow speaks to itself over loopback.
+    set("NO_PROXY", "127.0.0.1,localhost");
+    set("no_proxy", "127.0.0.1,localhost");
     // Airflow 3 would report its use to the outside.
     set("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False");
     if let Some(database) = &stores.database {
@@ -79,7 +85,7 @@ pub(super) fn environment(
 }
 
 /// Takes away what the user's own Airflow, driver and Python would bring in.
-fn clean() -> Environment {
+pub(crate) fn clean() -> Environment {
     let foreign = |name: &str| {
         ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]
             .iter()
@@ -89,6 +95,8 @@ fn clean() -> Environment {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     Environment(names.filter(|name| foreign(name)).map(|name| (name, None)).collect())
 }
+
+const DEFAULT_POOL_SLOTS: usize = 128;
 
 /// 32 random bytes in hexadecimal digits.
 pub(super) fn secret() -> Result<String> {

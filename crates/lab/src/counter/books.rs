@@ -42,7 +42,7 @@ impl Books {
     pub fn totals(&self) -> Totals {
         let (count, _) = self.count();
         let peaks = Some((count.peak_open, count.peak_idle, count.peak_in_use));
-        Totals { opened: count.opened, closed: count.closed, peaks }
+        Totals { opened: count.opened, closed: count.closed, open: count.open, peaks }
     }
 
     /// The pattern's connections, and how many others are open. Behind a pooler, or where each task has

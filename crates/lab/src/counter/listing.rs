@@ -74,13 +74,20 @@ impl Listing {
     }
 
     pub async fn sample(&mut self, at_ms: u64) -> Result<Sample> {
-        if self.is_broken {
-            self.connection = self.connect(SAMPLER).await?;
-        }
         self.is_broken = true;
         let sample = self.sample_once(at_ms).await?;
         self.is_broken = false;
         Ok(sample)
+    }
+
+    /// Connects again if the last question failed. To be waited for: a connection that is given up while
+    /// it is opened has taken an id that nobody knows of.
+    pub async fn mend(&mut self) -> Result<()> {
+        if self.is_broken {
+            self.connection = self.connect(SAMPLER).await?;
+            self.is_broken = false;
+        }
+        Ok(())
     }
 
     async fn sample_once(&mut self, at_ms: u64) -> Result<Sample> {
@@ -121,12 +128,14 @@ impl Listing {
     }
 
     pub async fn finish(&mut self) -> Result<Totals> {
+        self.mend().await?;
         let after = self.marker().await?;
         let opened = self.opened_until(after);
         let listed = self.list().await?;
-        let still_open =
-            listed.iter().filter(|row| self.is_ours(row) && row.id > self.before).count();
-        Ok(Totals { opened, closed: opened.saturating_sub(still_open as u64), peaks: None })
+        let ours: Vec<_> = listed.iter().filter(|row| self.is_ours(row)).collect();
+        let new = ours.iter().filter(|row| row.id > self.before).count() as u64;
+        let open = ours.len() as u64;
+        Ok(Totals { opened, closed: opened.saturating_sub(new), open, peaks: None })
     }
 
     pub fn others_seen(&self) -> u64 {

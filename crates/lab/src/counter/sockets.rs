@@ -47,8 +47,8 @@ impl Sockets {
     }
 
     pub fn totals(&self) -> Totals {
-        let opened = self.seen.len() as u64;
-        Totals { opened, closed: opened - self.open.len() as u64, peaks: None }
+        let (opened, open) = (self.seen.len() as u64, self.open.len() as u64);
+        Totals { opened, closed: opened - open, open, peaks: None }
     }
 }
 

@@ -3,6 +3,7 @@
 mod run;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use airflow::native::Options;
 use airflow::{Api, ApiError, Native};
@@ -82,6 +83,8 @@ impl Dags {
                 "hold_ms": load.settings.hold.as_millis() as u64,
                 "query": load.settings.query,
             }),
+            tasks,
+            standstill_max: STANDSTILL_MAX + load.settings.hold.saturating_mul(calls as u32),
             unpause: self.native.is_some(),
         };
         let control = Arc::new(DagControl::new(self.native.clone()));
@@ -176,6 +179,9 @@ fn variables(server: &Server) -> Result<Vec<(String, String)>> {
     variables.extend(admin);
     Ok(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
+
+/// A busy Airflow takes its time, but something moves every few seconds.
+const STANDSTILL_MAX: Duration = Duration::from_secs(10 * 60);
 
 fn locked(native: &Mutex<Native>) -> MutexGuard<'_, Native> {
     native.lock().unwrap_or_else(PoisonError::into_inner)

@@ -97,6 +97,10 @@ impl PatternRun<'_> {
         // Looking for processes costs something, and only one way of counting wants them.
         let control = control.filter(|_| server.counter.counted_by() == CountedBy::Sockets);
         let pids = control.map(Control::processes).unwrap_or_default();
+        if let Err(error) = server.counter.mend().await {
+            tally.miss(&error);
+            return;
+        }
         match tokio::time::timeout(SAMPLE_TIME_MAX, server.sample(self.now_ms(), &pids)).await {
             Ok(Ok(sample)) => tally.samples.push(sample),
             Ok(Err(error)) => tally.miss(&error),
@@ -125,10 +129,10 @@ impl PatternRun<'_> {
         let last = tally.samples.last().copied().unwrap_or_default();
         let totals = counter.finish().await.unwrap_or_else(|error| {
             tally.error = Some(format!("{error:#}"));
-            Totals { opened: last.opened, closed: last.closed, peaks: None }
+            Totals { opened: last.opened, closed: last.closed, open: last.open, peaks: None }
         });
         // The last sample is the truth of the end, not of a tenth of a second before it.
-        let open = totals.opened - totals.closed;
+        let open = totals.open;
         let in_use = last.in_use.min(open);
         let (opened, closed) = (totals.opened, totals.closed);
         tally.samples.push(Sample {

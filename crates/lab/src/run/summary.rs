@@ -40,7 +40,7 @@ pub(crate) fn summed_up(pattern: Pattern, tasks: usize, records: Vec<TaskRecord>
             total,
             succeeded: finished - failed,
             failed,
-            unfinished: total - finished,
+            unfinished: total.saturating_sub(finished),
             failures,
         },
         drivers_created: records.iter().map(|record| record.outcome.drivers_created).sum(),

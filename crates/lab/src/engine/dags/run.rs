@@ -21,6 +21,10 @@ pub(super) struct DagJob {
     pub dag: &'static str,
     pub run: String,
     pub conf: Value,
+    /// How many tasks the run should have.
+    pub tasks: usize,
+    /// No task takes longer than this without changing its state.
+    pub standstill_max: Duration,
     /// Nobody else has a say about this Airflow's DAGs.
     pub unpause: bool,
 }
@@ -69,30 +73,40 @@ pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Don
     }
     patiently(control, || api.trigger(job.dag, &job.run, &job.conf))
         .context("cannot trigger the DAG")?;
-    let began = Instant::now();
+    let done = watch_triggered(api, job, control);
+    if done.is_err() || control.is_cut() {
+        end(api, job);
+    }
+    done
+}
+
+fn watch_triggered(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done> {
+    let mut moved = Instant::now();
     let mut looked = Instant::now();
+    let mut last = Vec::new();
     while !control.is_cut() {
         control.check()?;
         if patiently(control, || api.run(job.dag, &job.run))?.is_over() {
             break;
         }
-        if began.elapsed() > RUN_TIME_MAX {
-            let _ = api.fail(job.dag, &job.run);
-            bail!(
-                "the DAG run {} has not ended within {RUN_TIME_MAX:?}; it was marked as failed",
-                job.run
-            );
-        }
         if looked.elapsed() > PROGRESS_INTERVAL {
             let tasks = patiently(control, || api.task_instances(job.dag, &job.run))?;
             let ended = tasks.iter().filter(|task| is_call(task) && task.is_over()).count();
             control.ended.store(ended, Ordering::Relaxed);
+            let states: Vec<_> = tasks.into_iter().map(|task| task.state).collect();
+            if states != last {
+                (last, moved) = (states, Instant::now());
+            }
             looked = Instant::now();
         }
+        if moved.elapsed() > job.standstill_max {
+            bail!(
+                "nothing has moved in the DAG run {} for {:?}; does another run of this DAG go on, or are Airflow's slots taken?",
+                job.run,
+                job.standstill_max
+            );
+        }
         std::thread::sleep(POLL_INTERVAL);
-    }
-    if control.is_cut() {
-        api.fail(job.dag, &job.run)?;
     }
     let tasks = patiently(control, || api.task_instances(job.dag, &job.run))?;
     if let Some(plan) =
@@ -102,6 +116,18 @@ pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Don
         bail!("the DAG's first task failed: {}", reason(api, job, plan));
     }
     read_out(api, job, control, tasks)
+}
+
+/// Nobody watches the run any more, so that its tasks shall not go on. Asked more than once, as a run that
+/// is left alone floods the server for nothing.
+fn end(api: &Api, job: &DagJob) {
+    for _ in 0..END_TRIES {
+        match api.fail(job.dag, &job.run) {
+            Err(error) if error.is_passing() => std::thread::sleep(POLL_INTERVAL),
+            Err(error) => return tracing::warn!("the DAG run {} may go on: {error}", job.run),
+            Ok(()) => return,
+        }
+    }
 }
 
 /// Asks again while Airflow is too busy to answer, which a hundred tasks on a small machine can make it.
@@ -128,6 +154,13 @@ fn read_out(
     mut tasks: Vec<TaskInstance>,
 ) -> Result<Done> {
     tasks.retain(is_call);
+    if tasks.len() > job.tasks {
+        bail!(
+            "Airflow ran {} tasks instead of {}; let runs set parameters: AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS=True",
+            tasks.len(),
+            job.tasks
+        );
+    }
     let mut records = Vec::with_capacity(tasks.len());
     for task in tasks.iter().filter(|task| task.is_over()) {
         let left = patiently(control, || api.xcom(job.dag, &job.run, task, OUTCOME))?;
@@ -158,11 +191,13 @@ fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
     let number =
         |name: &str| left.as_ref().and_then(|left| left[name].as_f64()).unwrap_or_default();
     let (cpu_s, memory_bytes) = (number("cpu_s"), number("memory_bytes") as u64);
-    let mut outcome: Outcome =
-        left.and_then(|left| serde_json::from_value(left).ok()).unwrap_or_default();
-    if task.state.as_deref() != Some("success") && outcome.failures.is_empty() {
-        let state = task.state.as_deref().unwrap_or("none");
-        outcome.failures.insert(format!("TaskDied ({state})"), 1);
+    let state = task.state.as_deref().unwrap_or("none");
+    let outcome = left.and_then(|left| serde_json::from_value::<Outcome>(left).ok());
+    let missing = if outcome.is_none() { "OutcomeMissing" } else { "TaskDied" };
+    let is_complete = outcome.is_some() && state == "success";
+    let mut outcome = outcome.unwrap_or_default();
+    if !is_complete && outcome.failures.is_empty() {
+        outcome.failures.insert(format!("{missing} ({state})"), 1);
     }
     TaskRecord { outcome, cpu_s, memory_bytes }
 }
@@ -204,7 +239,7 @@ const REASONS: [&str; 1] = ["SettingsError"];
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 const BUSY_TIME_MAX: Duration = Duration::from_secs(120);
-const RUN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+const END_TRIES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -230,7 +265,7 @@ mod tests {
     #[test]
     fn a_task_that_left_nothing_failed() {
         let died = record(&task("failed", "00", "01"), None);
-        assert_eq!(died.outcome.failures, BTreeMap::from([("TaskDied (failed)".into(), 1)]));
+        assert_eq!(died.outcome.failures, BTreeMap::from([("OutcomeMissing (failed)".into(), 1)]));
         let left = serde_json::json!({
             "drivers_created": 3, "first_answer_ms": 900.5, "connecting_ms": 80.0, "query_ms": [1.5, 2.5],
             "failures": {}, "cpu_s": 0.5, "memory_bytes": 1_000_000, "pid": 7,

@@ -1,0 +1,83 @@
+//! What Airflow answers, as far as it is read.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dag {
+    pub is_paused: bool,
+    #[serde(default)]
+    pub has_import_errors: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct DagRun {
+    pub state: String,
+}
+
+impl DagRun {
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "success" | "failed")
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct TaskInstance {
+    pub task_id: String,
+    /// −1 of a task that is not mapped.
+    pub map_index: i64,
+    /// `None` before the scheduler has looked at it.
+    pub state: Option<String>,
+    pub start_date: Option<jiff::Timestamp>,
+    pub end_date: Option<jiff::Timestamp>,
+    #[serde(default)]
+    pub try_number: u32,
+}
+
+impl TaskInstance {
+    pub fn is_over(&self) -> bool {
+        let state = self.state.as_deref().unwrap_or_default();
+        matches!(state, "success" | "failed" | "upstream_failed" | "skipped" | "removed")
+    }
+
+    /// From start to end, if it has ended.
+    pub fn seconds(&self) -> Option<f64> {
+        Some(self.end_date?.duration_since(self.start_date?).as_secs_f64())
+    }
+}
+
+/// An XCom's value: v1 gives it as text, and what the task left is text already.
+pub(super) fn unwrapped(mut value: Value) -> Option<Value> {
+    while let Value::String(text) = &value {
+        value = serde_json::from_str(text).ok()?;
+    }
+    (!value.is_null()).then_some(value)
+}
+
+/// One event of a log in v2's form.
+pub(super) fn line(event: &Value) -> Option<String> {
+    match event {
+        Value::String(text) => Some(text.clone()),
+        _ => {
+            let text = event["event"].as_str()?;
+            let level = event["level"].as_str().unwrap_or_default().to_uppercase();
+            Some(format!("{level} - {text}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_from_either_version() {
+        let outcome = json!({ "drivers_created": 3 });
+        assert_eq!(unwrapped(json!(r#"{"drivers_created": 3}"#)), Some(outcome.clone()));
+        assert_eq!(unwrapped(json!(r#""{\"drivers_created\": 3}""#)), Some(outcome.clone()));
+        assert_eq!(unwrapped(outcome.clone()), Some(outcome));
+        assert_eq!(unwrapped(json!("not JSON")), None);
+    }
+}
