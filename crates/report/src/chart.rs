@@ -216,7 +216,8 @@ impl Frame {
         Self {
             top,
             bottom: top + plot,
-            right: width - 14.0,
+            // Half of the last label stands beyond.
+            right: width - 26.0,
             height: top + plot + 44.0,
             seconds: Axis::new(last, if width < 600.0 { 4.0 } else { 8.0 }),
             values: Axis::new(largest, 5.0),

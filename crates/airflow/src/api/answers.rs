@@ -6,8 +6,6 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize)]
 pub struct Dag {
     pub is_paused: bool,
-    #[serde(default)]
-    pub has_import_errors: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -3,11 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::Start;
 use crate::keeper::Keep;
@@ -37,6 +37,9 @@ impl Postgres {
 
     /// Returns SQLAlchemy's URL.
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
+        if let Some(account) = self.run_as {
+            may_enter(start.scratch, account)?;
+        }
         let folder = own_folder(start.scratch, "postgres", self.run_as)?;
         let data = folder.join("data").into_os_string();
         let keep = |words: &[OsString]| {
@@ -105,6 +108,25 @@ fn own_folder(scratch: &Path, name: &str, owner: Option<(u32, u32)>) -> Result<P
     Ok(folder)
 }
 
+/// Says which folder keeps an account from what lies below it, as PostgreSQL itself does not.
+fn may_enter(folder: &Path, (user, group): (u32, u32)) -> Result<()> {
+    for folder in folder.ancestors() {
+        let about = fs::metadata(folder)?;
+        let bit = match about {
+            ref about if about.uid() == user => 0o100,
+            ref about if about.gid() == group => 0o010,
+            _ => 0o001,
+        };
+        let enters = about.mode() & bit != 0;
+        let folder = folder.display();
+        ensure!(
+            enters,
+            "PostgreSQL does not run as root but as user {user} here, who may not enter {folder}; set TMPDIR to a folder that all may enter"
+        );
+    }
+    Ok(())
+}
+
 /// User and group of an account that a database may run as.
 fn account() -> Result<(u32, u32)> {
     let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
@@ -116,4 +138,30 @@ fn account() -> Result<(u32, u32)> {
     find("postgres").or_else(|| find("nobody")).context(
         "PostgreSQL does not run as root, and there is no user postgres or nobody; run as another user",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_keeps_others_out_is_named() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let set = |mode| {
+            fs::set_permissions(outer.path(), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(0o700);
+        let about = fs::metadata(&inner).unwrap();
+        let stranger = (about.uid() + 1, about.gid() + 1);
+        let refused = may_enter(&inner, stranger).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("may not enter {};", outer.path().display())),
+            "{refused}"
+        );
+        may_enter(&inner, (about.uid(), about.gid())).unwrap();
+        set(0o711);
+        may_enter(&inner, stranger).unwrap();
+    }
 }

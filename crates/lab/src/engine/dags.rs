@@ -108,8 +108,8 @@ impl Dags {
     }
 
     pub fn driver(&self) -> String {
-        let native = self.native.as_ref().map(|native| locked(native));
-        let version = native.and_then(|native| native.installation().driver_version().ok());
+        let native = self.native.as_ref();
+        let version = native.map(|native| locked(native).installation().driver_version());
         format!("neo4j (Python) {}", version.unwrap_or_default()).trim_end().to_owned()
     }
 }
@@ -185,4 +185,16 @@ const STANDSTILL_MAX: Duration = Duration::from_secs(10 * 60);
 
 fn locked(native: &Mutex<Native>) -> MutexGuard<'_, Native> {
     native.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pattern_has_its_dag() {
+        for pattern in Pattern::ALL {
+            assert!(airflow::native::DAGS.contains(&pattern.dag()), "{}", pattern.dag());
+        }
+    }
 }
