@@ -24,6 +24,10 @@ pub(super) fn environment(
     let mut environment = clean();
     let mut set = |name: &str, value: &str| environment.set(name, value);
     set("AIRFLOW_HOME", &home.to_string_lossy());
+    // What Airflow's web server caches on disk would be left behind elsewhere.
+    let temporary = home.join("tmp");
+    std::fs::create_dir_all(&temporary)?;
+    set("TMPDIR", &temporary.to_string_lossy());
     // Airflow starts its own programs by name.
     let path = std::env::var("PATH").unwrap_or_default();
     set("PATH", &format!("{}:{path}", installation.bin().display()));
