@@ -1,16 +1,16 @@
 //! `boltbouncer lab`: reads its settings from options, environment and `.env`, asks before it floods
 //! a server that isn't this machine, and prints what came out.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use client::Target;
 use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
 use crate::airflow_options::AirflowOptions;
+use crate::consent;
 use crate::script_server;
 use crate::server_options::ServerOptions;
 
@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         && !target.is_this_machine()
         && !arguments.yes
     {
-        confirm(&settings, target)?;
+        consent::ask(target, &plan(&settings))?;
     }
     let stop = Stop::default();
     let (folder, results) = crate::runtime()?.block_on(async {
@@ -261,8 +261,8 @@ fn worker(arguments: &Arguments) -> Result<Worker> {
     }
 }
 
-/// Says what is about to happen to somebody else's server and asks.
-fn confirm(settings: &Settings, target: &Target) -> Result<()> {
+/// What the run does to a server.
+fn plan(settings: &Settings) -> String {
     let mut opened = 0;
     let mut at_once = 0;
     for pattern in &settings.patterns {
@@ -270,17 +270,7 @@ fn confirm(settings: &Settings, target: &Target) -> Result<()> {
         opened += opens;
         at_once = at_once.max(holds);
     }
-    let plan = format!("about {opened} connections and as many logins, up to {at_once} at once");
-    if !std::io::stdin().is_terminal() {
-        bail!(
-            "{target} is not this machine; this run opens {plan} there. Add --yes if that is meant"
-        );
-    }
-    eprint!("{target} is not this machine. This run opens {plan} there.\nGo on? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was run") }
+    format!("about {opened} connections and as many logins, up to {at_once} at once")
 }
 
 /// Far past what one machine can start; a typing error should not try.

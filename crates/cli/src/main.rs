@@ -3,9 +3,12 @@
 
 mod airflow;
 mod airflow_options;
+mod bench;
 mod check;
+mod consent;
 mod keep;
 mod lab;
+mod link;
 mod logging;
 mod sandbox;
 mod script_server;
@@ -28,8 +31,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Airflow(Box<airflow::Arguments>),
+    Bench(Box<bench::Arguments>),
     Check(check::Arguments),
     Lab(Box<lab::Arguments>),
+    Link(link::Arguments),
     Sandbox(sandbox::Arguments),
     Serve(serve::Arguments),
     Keep(keep::Arguments),
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
     }
     let outcome = match arguments.command {
         Some(Command::Airflow(arguments)) => airflow::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Link(arguments)) => link::run(&arguments),
         Some(Command::Sandbox(arguments)) => sandbox::run(arguments),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),

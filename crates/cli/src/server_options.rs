@@ -13,6 +13,13 @@ pub struct ServerOptions {
     /// The server, for example bolt://localhost:7687 [env: NEO4J_URI]
     #[arg(long)]
     uri: Option<String>,
+    #[command(flatten)]
+    login: LoginOptions,
+}
+
+/// Who we are there.
+#[derive(Debug, clap::Args)]
+pub struct LoginOptions {
     /// User name [env: NEO4J_USERNAME] [default: neo4j]
     #[arg(long)]
     user: Option<String>,
@@ -43,29 +50,58 @@ impl From<NamedServer> for ServerChoice {
 impl ServerOptions {
     /// `None` if no URI is given anywhere.
     pub fn resolve(&self) -> Result<Option<NamedServer>> {
-        let file = dotenv(Path::new(".env"))?;
-        let find = |option: &Option<String>, name: &str| {
-            let found = option
-                .clone()
-                .or_else(|| std::env::var(name).ok())
-                .or_else(|| file.get(name).cloned());
-            found.filter(|value| !value.is_empty())
-        };
-        let Some(uri) = find(&self.uri, "NEO4J_URI") else {
-            if self.user.is_some() || self.password.is_some() || self.database.is_some() {
+        let settings = Environment::read()?;
+        let Some(uri) = settings.find(self.uri.as_deref(), "NEO4J_URI") else {
+            if self.login.is_given() {
                 bail!("--user, --password and --database go with --uri");
             }
             return Ok(None);
         };
         let target: Target = uri.parse()?;
-        let given = self.password.as_ref().map(|password| password.expose().to_owned());
-        let password = find(&given, "NEO4J_PASSWORD").map(Secret::from);
-        Ok(Some(NamedServer {
-            target,
-            user: find(&self.user, "NEO4J_USERNAME").unwrap_or_else(|| "neo4j".into()),
-            password: password.context("no password; set NEO4J_PASSWORD or give --password")?,
-            database: find(&self.database, "NEO4J_DATABASE"),
-        }))
+        let (user, password, database) = self.login.find(&settings)?;
+        Ok(Some(NamedServer { target, user, password, database }))
+    }
+}
+
+impl LoginOptions {
+    /// User, password and database.
+    pub fn resolve(&self) -> Result<(String, Secret, Option<String>)> {
+        self.find(&Environment::read()?)
+    }
+
+    fn find(&self, settings: &Environment) -> Result<(String, Secret, Option<String>)> {
+        let user = settings.find(self.user.as_deref(), "NEO4J_USERNAME");
+        let password = self.password.as_ref().map(|password| password.expose());
+        let password = settings.find(password, "NEO4J_PASSWORD").map(Secret::from);
+        Ok((
+            user.unwrap_or_else(|| "neo4j".into()),
+            password.context("no password; set NEO4J_PASSWORD or give --password")?,
+            settings.find(self.database.as_deref(), "NEO4J_DATABASE"),
+        ))
+    }
+
+    fn is_given(&self) -> bool {
+        self.user.is_some() || self.password.is_some() || self.database.is_some()
+    }
+}
+
+/// Environment variables, and behind them the file `.env`.
+struct Environment {
+    file: HashMap<String, String>,
+}
+
+impl Environment {
+    fn read() -> Result<Self> {
+        Ok(Self { file: dotenv(Path::new(".env"))? })
+    }
+
+    /// What an option says, else the variable; empty is as good as nothing.
+    fn find(&self, option: Option<&str>, name: &str) -> Option<String> {
+        let found = option
+            .map(str::to_owned)
+            .or_else(|| std::env::var(name).ok())
+            .or_else(|| self.file.get(name).cloned());
+        found.filter(|value| !value.is_empty())
     }
 }
 

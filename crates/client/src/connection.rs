@@ -1,6 +1,8 @@
 //! Dial, agree on a version, log in, run queries. One request at a time; every wait has the
 //! connection's time-out.
 
+mod exchange;
+
 use std::io;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use bytes::BytesMut;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub use self::exchange::{Encoded, Tally};
 use crate::socket::{Dialer, Socket};
 use crate::target::Target;
 
@@ -68,6 +71,8 @@ pub struct Connection {
     socket: Socket,
     input: BytesMut,
     output: BytesMut,
+    /// Grows while the server sends more than fits.
+    read_bytes: usize,
     dechunker: Dechunker,
     version: Version,
     timeout: Duration,
@@ -83,13 +88,15 @@ impl Connection {
     /// Opens a socket, encrypts it if the target says so, and agrees on a version. `timeout` goes
     /// for each wait of this connection, now and later.
     pub async fn dial(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
-        within(timeout, Self::dial_without_limit(target, timeout)).await
+        Self::dial_with(&Dialer::new(target.clone(), &[])?, timeout).await
     }
 
-    async fn dial_without_limit(target: &Target, timeout: Duration) -> Result<Self, ClientError> {
-        let socket = Dialer::new(target.clone(), &[])?.dial().await?;
+    /// Likewise, with a dialer that is there already.
+    pub async fn dial_with(dialer: &Dialer, timeout: Duration) -> Result<Self, ClientError> {
+        let target = dialer.target();
         let routing = target.routing.then(|| Dictionary::new().with("address", target.address()));
-        Self::agree_on(socket, routing, timeout).await
+        let connect = async { Self::agree_on(dialer.dial().await?, routing, timeout).await };
+        within(timeout, connect).await
     }
 
     /// Agrees on a version over a socket that is open already, without a limit of time.
@@ -106,6 +113,7 @@ impl Connection {
             socket,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            read_bytes: READ_BYTES_MIN,
             dechunker: Dechunker::new(MESSAGE_MAX),
             version: Version::V4_4,
             timeout,
@@ -337,9 +345,15 @@ impl Connection {
     }
 
     async fn fill(&mut self) -> Result<(), ClientError> {
+        self.input.reserve(self.read_bytes);
         match self.socket.read_buf(&mut self.input).await.map_err(ClientError::Io)? {
             0 => Err(ClientError::Closed),
-            _ => Ok(()),
+            read => {
+                if read >= self.read_bytes {
+                    self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -371,3 +385,6 @@ fn unexpected(response: &Response) -> ClientError {
 
 /// Results are gathered in memory; this bounds one record.
 const MESSAGE_MAX: usize = 64 << 20;
+/// Most connections are idle most of the time.
+const READ_BYTES_MIN: usize = 1024;
+const READ_BYTES_MAX: usize = 128 * 1024;

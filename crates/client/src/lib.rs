@@ -4,13 +4,13 @@
 //! - [`target`]: `bolt://host:port` and its kin
 //! - [`socket`]: TCP or TLS
 //! - [`tls`]: verified by default, unverified for `+ssc`
-//! - [`connection`]: dial, login, run
+//! - [`connection`]: dial, login, run; and exchanges of requests that are encoded already
 
 mod connection;
 mod socket;
 mod target;
 mod tls;
 
-pub use connection::{ClientError, Connection, Table};
+pub use connection::{ClientError, Connection, Encoded, Table, Tally};
 pub use socket::{Dialer, Socket, Stream};
 pub use target::{Encryption, Target, TargetError};

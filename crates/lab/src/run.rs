@@ -34,7 +34,7 @@ impl Stop {
         self.0.send_replace(true);
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         *self.0.borrow()
     }
 

@@ -1,11 +1,11 @@
-//! Lines over time as SVG. A page's chart takes its colours from the page, so that it follows light
+//! Lines over time, or over named places, as SVG. A page's chart takes its colours from the page, so that it follows light
 //! and dark; one that stands alone brings its own.
 
 use std::fmt::Write;
 
 use crate::escape;
 
-/// A line chart whose x axis is seconds.
+/// A line chart whose x axis is seconds, or has names at 0, 1, 2 and so on.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
     pub title: String,
@@ -13,6 +13,8 @@ pub struct Chart {
     pub unit: String,
     pub series: Vec<Series>,
     pub bands: Vec<Band>,
+    /// Names of places on the x axis; seconds if there are none.
+    pub labels: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,14 +110,17 @@ impl Chart {
         );
         self.draw_legend(&mut svg, &legend);
         self.draw_bands(&mut svg, &frame);
-        frame.draw_axes(&mut svg, &self.unit);
+        frame.draw_axes(&mut svg, &self.unit, &self.labels);
         for series in &self.series {
             let _ = write!(
                 svg,
                 "<path class=\"{}\" fill=\"none\" stroke-width=\"2\" stroke-linejoin=\"round\"{} d=\"{}\"/>",
                 series.colour.class(),
                 if series.dashed { " stroke-dasharray=\"5 4\"" } else { "" },
-                frame.line(&series.points),
+                frame.line(
+                    &series.points,
+                    if self.labels.is_empty() { GAP_S } else { f64::INFINITY }
+                ),
             );
         }
         svg.push_str("</svg>");
@@ -188,17 +193,23 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(largest: f64, steps: f64) -> Self {
+    fn new(largest: f64, steps: f64, least: f64) -> Self {
         let raw = (largest / steps).max(f64::MIN_POSITIVE);
         let magnitude = 10_f64.powf(raw.log10().floor());
         let step =
             [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * magnitude).find(|step| *step >= raw);
-        let step = step.unwrap_or(raw).max(1.0);
+        let step = step.unwrap_or(raw).max(least);
         Self { end: (largest / step).ceil().max(1.0) * step, step }
     }
 
+    /// Places with names, of which as many are written as there is room for.
+    fn named(places: usize, most: f64) -> Self {
+        let end = places.saturating_sub(1).max(1) as f64;
+        Self { end, step: (end / most).ceil().max(1.0) }
+    }
+
     fn ticks(&self) -> impl Iterator<Item = f64> {
-        let count = (self.end / self.step).round() as usize;
+        let count = (self.end / self.step + ROUNDING).floor() as usize;
         (0..=count).map(|tick| tick as f64 * self.step)
     }
 }
@@ -210,6 +221,11 @@ impl Frame {
             .map(|(x, _)| *x)
             .chain(chart.bands.iter().map(|band| band.to))
             .fold(1.0, f64::max);
+        let most = if width < 600.0 { 4.0 } else { 8.0 };
+        let seconds = match chart.labels.len() {
+            0 => Axis::new(last, most, 1.0),
+            places => Axis::named(places, most),
+        };
         let largest = points().map(|(_, y)| *y).fold(1.0, f64::max);
         let plot = if width < 600.0 { 200.0 } else { 260.0 };
         let top = above + 18.0;
@@ -219,8 +235,9 @@ impl Frame {
             // Half of the last label stands beyond.
             right: width - 26.0,
             height: top + plot + 44.0,
-            seconds: Axis::new(last, if width < 600.0 { 4.0 } else { 8.0 }),
-            values: Axis::new(largest, 5.0),
+            seconds,
+            // Over time things are counted, and there is no half connection.
+            values: Axis::new(largest, 5.0, if chart.labels.is_empty() { 1.0 } else { 0.0 }),
         }
     }
 
@@ -232,21 +249,26 @@ impl Frame {
         self.bottom - value / self.values.end * (self.bottom - self.top)
     }
 
-    fn draw_axes(&self, svg: &mut String, unit: &str) {
+    fn draw_axes(&self, svg: &mut String, unit: &str, labels: &[String]) {
         for tick in self.values.ticks() {
             let y = self.y(tick);
             let _ = write!(
                 svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"muted\" x=\"{}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"end\">{tick}</text>",
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"muted\" x=\"{}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"end\">{}</text>",
                 self.right,
                 LEFT - 6.0,
                 y + 4.0,
+                (tick * 1000.0).round() / 1000.0,
             );
         }
         for tick in self.seconds.ticks() {
+            let name = match labels.get(tick as usize) {
+                Some(label) => escape(label),
+                None => format!("{tick} s"),
+            };
             let _ = write!(
                 svg,
-                "<text class=\"muted\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"middle\">{tick} s</text>",
+                "<text class=\"muted\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"middle\">{name}</text>",
                 self.x(tick),
                 self.bottom + 18.0,
             );
@@ -262,13 +284,14 @@ impl Frame {
         );
     }
 
-    fn line(&self, points: &[(f64, f64)]) -> String {
+    fn line(&self, points: &[(f64, f64)], gap: f64) -> String {
         let mut path = String::new();
-        let mut last = f64::NEG_INFINITY;
+        let mut last = None;
         for (seconds, value) in points {
-            let command = if seconds - last > GAP_S { 'M' } else { 'L' };
+            let joins = last.is_some_and(|last| seconds - last <= gap);
+            let command = if joins { 'L' } else { 'M' };
             let _ = write!(path, "{command}{:.1} {:.1}", self.x(*seconds), self.y(*value));
-            last = *seconds;
+            last = Some(*seconds);
         }
         path
     }
@@ -276,6 +299,7 @@ impl Frame {
 
 /// Points further apart than this, in seconds, are not joined.
 pub const GAP_S: f64 = 2.0;
+const ROUNDING: f64 = 1e-9;
 const STANDALONE_WIDTH: f64 = 900.0;
 const LEFT: f64 = 48.0;
 const TOP: f64 = 40.0;
@@ -301,6 +325,7 @@ mod tests {
                 from: 0.0,
                 to: 5.0,
             }],
+            labels: Vec::new(),
         }
     }
 
@@ -333,6 +358,24 @@ mod tests {
         assert_eq!(rows(&many, 900.0), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
         assert_eq!(rows(&few, 380.0), [0.0, 1.0, 2.0]);
         assert_eq!(many.legend(900.0)[4].0, LEFT);
+    }
+
+    #[test]
+    fn named_places_take_the_place_of_seconds() {
+        let named = Chart {
+            labels: ["p50", "p99", "max"].map(String::from).into(),
+            bands: Vec::new(),
+            series: vec![Series {
+                points: vec![(0.0, 1.1), (2.0, 1.25)],
+                ..chart().series[0].clone()
+            }],
+            ..chart()
+        };
+        let svg = named.svg();
+        assert!(svg.contains(">p50</text>") && svg.contains(">max</text>"), "{svg}");
+        assert!(!svg.contains(" s</text>") && svg.contains(">0.5</text>"), "{svg}");
+        let path = svg.split(" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(path.matches('M').count(), 1, "{path}");
     }
 
     #[test]

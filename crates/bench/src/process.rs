@@ -1,0 +1,82 @@
+//! Processor time and memory of the servers, as the kernel accounts for them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use crate::settings::NamedProcess;
+
+/// Of each process by its name: processor time since its start, in seconds, and resident memory in
+/// bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Usage(BTreeMap<String, (f64, u64)>);
+
+impl Usage {
+    /// # Errors
+    /// A process is not there.
+    pub fn read(processes: &[NamedProcess]) -> Result<Self> {
+        let mut usage = BTreeMap::new();
+        for process in processes {
+            let Some(read) = read(process.pid) else {
+                let NamedProcess { name, pid } = process;
+                bail!("there is no process {pid}, which --pid calls {name}");
+            };
+            // Of several with one name the sum counts.
+            let sum: &mut (f64, u64) = usage.entry(process.name.clone()).or_default();
+            sum.0 += read.0;
+            sum.1 += read.1;
+        }
+        Ok(Self(usage))
+    }
+
+    /// Seconds of processor time since `before`.
+    pub fn cpu_since(&self, before: &Self) -> BTreeMap<String, f64> {
+        let mut since = BTreeMap::new();
+        for (name, (now, _)) in &self.0 {
+            let then = before.0.get(name).map_or(0.0, |(then, _)| *then);
+            since.insert(name.clone(), (now - then).max(0.0));
+        }
+        since
+    }
+
+    pub fn memory(&self) -> BTreeMap<String, u64> {
+        self.0.iter().map(|(name, (_, bytes))| (name.clone(), *bytes)).collect()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn read(pid: i32) -> Option<(f64, u64)> {
+    let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
+    let ticks = (stat.utime + stat.stime) as f64;
+    Some((ticks / procfs::ticks_per_second() as f64, stat.rss * procfs::page_size()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read(_: i32) -> Option<(f64, u64)> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_works_takes_time_and_memory() {
+        let us = i32::try_from(std::process::id()).unwrap();
+        let processes = [NamedProcess { name: "us".into(), pid: us }];
+        let before = Usage::read(&processes).unwrap();
+        let mut after = before.clone();
+        // Ticks of 10 ms; as long as it takes.
+        while after.cpu_since(&before)["us"] == 0.0 {
+            after = Usage::read(&processes).unwrap();
+        }
+        assert!(after.memory()["us"] > 100_000);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_named() {
+        let processes = [NamedProcess { name: "ghost".into(), pid: i32::MAX }];
+        let error = Usage::read(&processes).unwrap_err().to_string();
+        assert!(error.contains("which --pid calls ghost"), "{error}");
+    }
+}

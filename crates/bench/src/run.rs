@@ -1,0 +1,291 @@
+//! A whole run: everybody is connected before the first round, each round visits every target, and
+//! what a workload has put into the database is counted and removed behind it.
+
+mod crew;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use client::{ClientError, Dialer, Target};
+use tokio::net::TcpListener;
+
+use self::crew::Crew;
+use crate::link::Link;
+use crate::measure::Measure;
+use crate::performer::Entrance;
+use crate::process::Usage;
+use crate::results::{
+    Machine, Results, SCHEMA, Sample, SettingsInfo, TargetInfo, TargetResult, WorkloadResult,
+};
+use crate::settings::{NamedProcess, NamedTarget, Settings};
+use crate::visit::{IsStopped, Seen, Visit};
+use crate::workload::{Requests, Workload};
+
+/// Runs everything.
+///
+/// # Errors
+/// A target is unreachable or refuses the login, or a process is not there: before anything is run.
+/// Later failures are results.
+pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> {
+    let started = jiff::Timestamp::now();
+    let processes = processes(settings)?;
+    let requests =
+        Requests::new(settings.database.as_deref(), settings.records, settings.record_bytes);
+    let requests = Arc::new(requests);
+    let mut hosts = Vec::new();
+    let mut targets = Vec::new();
+    for named in &settings.targets {
+        let host = Host::new(named, settings).await?;
+        targets.push(host.introduce(settings).await?);
+        hosts.push(host);
+    }
+    let mut results = Results {
+        schema: SCHEMA,
+        boltbouncer: env!("CARGO_PKG_VERSION").into(),
+        started: started.to_string(),
+        interrupted: false,
+        machine: machine(),
+        settings: settings_info(settings),
+        targets,
+        workloads: Vec::new(),
+        checks: Vec::new(),
+    };
+    for workload in &settings.workloads {
+        let turns =
+            Turns { settings, workload: *workload, processes: &processes, is_stopped: &is_stopped };
+        results.workloads.push(turns.run(&hosts, &requests).await?);
+        if is_stopped() {
+            results.interrupted = true;
+            break;
+        }
+    }
+    results.checks = settings.checks.iter().map(|check| check.carry_out(&results)).collect();
+    Ok(results)
+}
+
+/// The named ones and ourselves: a load generator at its limit would measure itself.
+fn processes(settings: &Settings) -> Result<Vec<NamedProcess>> {
+    let mut processes = settings.processes.clone();
+    if cfg!(target_os = "linux") {
+        let pid = i32::try_from(std::process::id())?;
+        processes.push(NamedProcess { name: OWN_NAME.into(), pid });
+    }
+    Usage::read(&processes)?;
+    Ok(processes)
+}
+
+/// A target as it is dialled.
+struct Host {
+    name: String,
+    entrance: Arc<Entrance>,
+    uri: Target,
+    _link: Option<Link>,
+}
+
+impl Host {
+    async fn new(named: &NamedTarget, settings: &Settings) -> Result<Self> {
+        let mut target = named.target.clone();
+        let mut link = None;
+        if let Some(round_trip) = settings.link_delay {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let relay = Link::start(listener, target.clone(), round_trip)?;
+            target = relay.stands_for(&target);
+            link = Some(relay);
+        }
+        let dialer = Dialer::new(target, &[])?;
+        let entrance = Arc::new(Entrance { dialer, timeout: settings.timeout });
+        Ok(Self { name: named.name.clone(), entrance, uri: named.target.clone(), _link: link })
+    }
+
+    /// Logs in once, so that a wrong password or address is known before anything is run.
+    async fn introduce(&self, settings: &Settings) -> Result<TargetInfo> {
+        let of_target = || format!("target {}, {}", self.name, self.uri);
+        let connected = self.entrance.connect(&settings.auth(0)).await;
+        let connection = connected.map_err(explained).with_context(of_target)?;
+        let info = TargetInfo {
+            name: self.name.clone(),
+            uri: self.uri.to_string(),
+            agent: connection.server_agent().to_owned(),
+            bolt: connection.version().to_string(),
+        };
+        connection.close().await;
+        Ok(info)
+    }
+}
+
+fn explained(error: ClientError) -> anyhow::Error {
+    let fix = match &error {
+        ClientError::Server(failure) if failure.code.starts_with("Neo.ClientError.Security.") => {
+            "check --user and NEO4J_PASSWORD"
+        }
+        ClientError::Resolve(_) | ClientError::Connect(_) => {
+            "start the server or correct the address"
+        }
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{error}; {fix}")
+}
+
+/// One workload on all targets, in turns.
+struct Turns<'a> {
+    settings: &'a Settings,
+    workload: Workload,
+    processes: &'a [NamedProcess],
+    is_stopped: &'a IsStopped,
+}
+
+impl Turns<'_> {
+    async fn run(&self, hosts: &[Host], requests: &Arc<Requests>) -> Result<WorkloadResult> {
+        let mut crews = Vec::new();
+        for host in hosts {
+            let crew = Crew::gather(host, self.workload, self.settings, requests).await;
+            crews.push(crew.with_context(|| format!("target {}", host.name))?);
+        }
+        let outcome = self.rounds(&mut crews).await;
+        let mut miscounted = Vec::new();
+        for crew in crews {
+            miscounted.extend(crew.dismiss(self.settings).await?);
+        }
+        Ok(WorkloadResult { workload: self.workload, targets: outcome?, miscounted })
+    }
+
+    async fn rounds(&self, crews: &mut [Crew]) -> Result<Vec<TargetResult>> {
+        for crew in crews.iter_mut() {
+            self.visit(crew, self.settings.warm_up).await?;
+        }
+        let mut measured: Vec<Measured> = crews.iter().map(|_| Measured::default()).collect();
+        for round in 0..self.settings.rounds {
+            self.show_progress(round);
+            for index in order(crews.len(), round) {
+                if (self.is_stopped)() {
+                    break;
+                }
+                let visited = self.visit(&mut crews[index], self.settings.visit_duration()).await?;
+                measured[index].add(visited);
+            }
+        }
+        self.show_progress(self.settings.rounds);
+        // Of a round that was broken off, what the other targets have no counterpart for is left out.
+        let whole = measured.iter().map(|measured| measured.rounds.len()).min().unwrap_or(0);
+        if whole == 0 {
+            bail!("the run was ended before its first round was over");
+        }
+        let mut results: Vec<TargetResult> = Vec::new();
+        for (crew, mut measured) in crews.iter().zip(measured) {
+            measured.rounds.truncate(whole);
+            results.push(measured.result(&crew.name));
+        }
+        let first = results[0].clone();
+        for result in &mut results[1..] {
+            for measure in &Measure::COMPARED {
+                if let Some(ratio) = result.ratio(measure, &first) {
+                    result.ratios.insert(measure.to_string(), ratio);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    async fn visit(&self, crew: &mut Crew, duration: Duration) -> Result<Visited> {
+        let visit =
+            Visit { duration, rate: self.settings.rate, is_stopped: self.is_stopped.clone() };
+        let before = Usage::read(self.processes)?;
+        let seen = visit.run(&mut crew.performers).await;
+        let after = Usage::read(self.processes)?;
+        Ok(Visited { seen, before, after })
+    }
+
+    fn show_progress(&self, round: usize) {
+        if self.settings.shows_progress {
+            let end = if round == self.settings.rounds { "\n" } else { "\r" };
+            eprint!("{}: round {round} of {}{end}", self.workload, self.settings.rounds);
+        }
+    }
+}
+
+/// Each round begins with another target, so that none is always the one behind another.
+fn order(targets: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..targets).map(move |place| (place + round) % targets)
+}
+
+struct Visited {
+    seen: Seen,
+    before: Usage,
+    after: Usage,
+}
+
+/// What was seen of one target, round by round.
+#[derive(Default)]
+struct Measured {
+    rounds: Vec<Visited>,
+}
+
+impl Measured {
+    fn add(&mut self, visited: Visited) {
+        self.rounds.push(visited);
+    }
+
+    fn result(&self, name: &str) -> TargetResult {
+        let mut seen = Seen::default();
+        let mut cpu_s = std::collections::BTreeMap::new();
+        let mut memory = std::collections::BTreeMap::new();
+        let mut rounds = Vec::new();
+        for Visited { seen: of_round, before, after } in &self.rounds {
+            seen.add(of_round);
+            let of_processes = after.cpu_since(before);
+            for (process, seconds) in &of_processes {
+                *cpu_s.entry(process.clone()).or_default() += seconds;
+            }
+            memory = after.memory();
+            rounds.push(Sample::new(of_round, of_processes, memory.clone()));
+        }
+        let total = Sample::new(&seen, cpu_s, memory);
+        TargetResult { name: name.to_owned(), total, rounds, ratios: Default::default() }
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        os: std::env::consts::OS.into(),
+        arch: std::env::consts::ARCH.into(),
+        cpus: std::thread::available_parallelism().map_or(1, Into::into),
+        processor: processor(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|k| k.trim().into()),
+    }
+}
+
+fn processor() -> Option<String> {
+    let about = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = about.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn settings_info(settings: &Settings) -> SettingsInfo {
+    SettingsInfo {
+        clients: settings.clients,
+        idle_clients: settings.idle_clients,
+        users: settings.users,
+        rounds: settings.rounds,
+        duration_s: settings.duration.as_secs_f64(),
+        warm_up_s: settings.warm_up.as_secs_f64(),
+        rate: settings.rate,
+        records: settings.records,
+        record_bytes: settings.record_bytes,
+        link_delay_ms: settings.link_delay.map(|delay| delay.as_secs_f64() * 1000.0),
+    }
+}
+
+/// Of this process, among those whose processor time is shown.
+pub const OWN_NAME: &str = "bench";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_take_turns_in_being_first() {
+        let rounds: Vec<Vec<usize>> = (0..4).map(|round| order(3, round).collect()).collect();
+        assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+    }
+}

@@ -1,0 +1,77 @@
+//! What is run. Everything was checked before it gets here.
+
+use std::time::Duration;
+
+use bolt::message::{Auth, Secret};
+use client::Target;
+
+use crate::check::Check;
+use crate::workload::Workload;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The first one is what the others are compared with.
+    pub targets: Vec<NamedTarget>,
+    pub user: String,
+    pub password: Secret,
+    pub database: Option<String>,
+    /// Instead of one user, `user1`, `user2` and so on, each for as many clients.
+    pub users: Option<usize>,
+    pub workloads: Vec<Workload>,
+    /// Clients of each target, each with a connection of its own.
+    pub clients: usize,
+    /// Clients of each target that are connected and do nothing.
+    pub idle_clients: usize,
+    /// Of each workload and target, over all rounds.
+    pub duration: Duration,
+    pub rounds: usize,
+    /// Of each workload and target, before the first round; nothing of it is counted.
+    pub warm_up: Duration,
+    /// Operations per second of each target, over all clients; as fast as the answers come if there
+    /// is none.
+    pub rate: Option<f64>,
+    /// Of one `stream`.
+    pub records: u64,
+    pub record_bytes: usize,
+    /// Puts a relay before every target, with this round trip.
+    pub link_delay: Option<Duration>,
+    pub processes: Vec<NamedProcess>,
+    pub checks: Vec<Check>,
+    /// For each wait for an answer.
+    pub timeout: Duration,
+    pub shows_progress: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedTarget {
+    pub name: String,
+    pub target: Target,
+}
+
+/// A process whose processor time and memory are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedProcess {
+    pub name: String,
+    pub pid: i32,
+}
+
+impl Settings {
+    /// How long each visit to a target lasts.
+    pub fn visit_duration(&self) -> Duration {
+        self.duration / u32::try_from(self.rounds).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The login of a client by its number.
+    pub fn auth(&self, client: usize) -> Auth {
+        let user = match self.users {
+            Some(users) => format!("{}{}", self.user, client % users + 1),
+            None => self.user.clone(),
+        };
+        Auth::basic(&user, self.password.expose())
+    }
+
+    /// Open at once, from this side.
+    pub fn connections(&self) -> usize {
+        (self.clients + self.idle_clients).saturating_mul(self.targets.len())
+    }
+}

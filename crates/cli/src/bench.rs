@@ -1,0 +1,259 @@
+//! `boltbouncer bench`: reads what to run from options and environment, checks all of it, and prints
+//! what came out.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bench::workload::RECORD_BYTES_MIN;
+use bench::{Check, NamedProcess, NamedTarget, Settings, Workload, output};
+
+use crate::consent;
+use crate::server_options::LoginOptions;
+
+/// Load two or more servers or poolers in turns, and compare them
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// What to load, twice or more, for example direct=bolt://localhost:7687; the first one is what
+    /// the others are compared with
+    #[arg(long = "target", value_name = "NAME=URI", value_parser = target)]
+    targets: Vec<NamedTarget>,
+    #[command(flatten)]
+    login: LoginOptions,
+    /// Log in as USER1 to USERn instead, all with the same password
+    #[arg(long, value_name = "N")]
+    users: Option<usize>,
+    /// What the clients do: query, tx, write, reconnect, stream, mixed
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "query")]
+    workload: Vec<Workload>,
+    /// Clients of each target, each with a connection of its own
+    #[arg(long, default_value_t = 1)]
+    clients: usize,
+    /// Clients of each target that are connected and do nothing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    idle_clients: usize,
+    /// Seconds for each workload and target, over all rounds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    duration: f64,
+    /// Rounds; in each one every target is visited once
+    #[arg(long, default_value_t = 10)]
+    rounds: usize,
+    /// Seconds for each workload and target before the first round, not counted
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    warm_up: f64,
+    /// Operations per second for each target, whether or not it keeps up; as fast as answers come by
+    /// default
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// Records of one `stream`
+    #[arg(long, default_value_t = 1_000_000)]
+    records: u64,
+    /// Size of such a record on the wire
+    #[arg(long, default_value_t = 100)]
+    record_bytes: usize,
+    /// Put a relay before each target that makes it seem this far away: half of it each way
+    #[arg(long, value_name = "MS")]
+    link_delay_ms: Option<f64>,
+    /// Show processor time and memory of a process; with a target's name it is the target's own
+    #[arg(long = "pid", value_name = "NAME=PID", value_parser = process)]
+    processes: Vec<NamedProcess>,
+    /// Exit with 1 unless this holds, for example 'query.p50 pooled/direct <= 1.25'
+    #[arg(long = "check", value_name = "CONDITION")]
+    checks: Vec<Check>,
+    /// Seconds to wait for each answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    timeout: f64,
+    /// Write all numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a page with charts to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Don't ask before loading another machine
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let settings = settings(arguments)?;
+    for named in &settings.targets {
+        if !named.target.is_this_machine() && !arguments.yes {
+            consent::ask(&named.target, &plan(&settings))?;
+        }
+    }
+    let stop = ::lab::Stop::default();
+    let results = runtime()?.block_on(async {
+        crate::stop_when_interrupted(
+            &stop,
+            "ending; what was measured is kept (once more to end at once)",
+        );
+        bench::run(&settings, Arc::new(move || stop.is_stopped())).await
+    })?;
+    for workload in &results.workloads {
+        println!("{}", output::table(&results, workload).text());
+        workload.miscounted.iter().for_each(|sentence| println!("{sentence}"));
+    }
+    println!("÷: the median of {} rounds' ratios, and their quartiles", settings.rounds);
+    if let Some(path) = &arguments.json {
+        output::write(path, &serde_json::to_string_pretty(&results)?)?;
+        println!("{}", path.display());
+    }
+    if let Some(path) = &arguments.html {
+        output::write(path, &output::page(&results))?;
+        println!("{}", path.display());
+    }
+    for check in &results.checks {
+        println!("{}", output::verdict(check));
+    }
+    if results.interrupted {
+        bail!("the run was interrupted");
+    }
+    if results.workloads.iter().any(|workload| !workload.miscounted.is_empty()) {
+        bail!("writes were lost or done twice");
+    }
+    match results.checks.iter().filter(|check| !check.holds).count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} checks do not hold", results.checks.len()),
+    }
+}
+
+fn settings(arguments: &Arguments) -> Result<Settings> {
+    let targets = &arguments.targets;
+    if targets.len() < 2 {
+        bail!("a ratio needs two targets; give --target NAME=URI twice or more");
+    }
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    if let Some(name) = twice(&names) {
+        bail!("two targets are called {name}; give each a name of its own");
+    }
+    let workloads: Vec<&str> = arguments.workload.iter().map(|workload| workload.name()).collect();
+    if let Some(name) = twice(&workloads) {
+        bail!("--workload names {name} twice; each runs once");
+    }
+    check_numbers(arguments)?;
+    for check in &arguments.checks {
+        // `bench` is the load generator itself, which is always measured.
+        let own = NamedProcess { name: bench::run::OWN_NAME.into(), pid: 0 };
+        let processes = [&arguments.processes[..], &[own]].concat();
+        check.fits(&arguments.workload, targets, &processes).map_err(anyhow::Error::msg)?;
+    }
+    let (user, password, database) = arguments.login.resolve()?;
+    let settings = Settings {
+        targets: targets.clone(),
+        user,
+        password,
+        database,
+        users: arguments.users,
+        workloads: arguments.workload.clone(),
+        clients: arguments.clients,
+        idle_clients: arguments.idle_clients,
+        duration: Duration::from_secs_f64(arguments.duration),
+        rounds: arguments.rounds,
+        warm_up: Duration::from_secs_f64(arguments.warm_up),
+        rate: arguments.rate,
+        records: arguments.records,
+        record_bytes: arguments.record_bytes,
+        link_delay: arguments.link_delay_ms.map(|ms| Duration::from_secs_f64(ms / 1000.0)),
+        processes: arguments.processes.clone(),
+        checks: arguments.checks.clone(),
+        timeout: Duration::from_secs_f64(arguments.timeout),
+        shows_progress: std::io::stderr().is_terminal(),
+    };
+    check_open_files(&settings)?;
+    Ok(settings)
+}
+
+fn check_numbers(arguments: &Arguments) -> Result<()> {
+    for (value, name) in [
+        (arguments.clients, "--clients"),
+        (arguments.rounds, "--rounds"),
+        (arguments.users.unwrap_or(1), "--users"),
+        (usize::try_from(arguments.records)?, "--records"),
+    ] {
+        if value == 0 {
+            bail!("{name} 0 would run nothing; give at least 1");
+        }
+    }
+    let is_sane = |seconds: f64| seconds.is_finite() && (0.0..=SECONDS_MAX).contains(&seconds);
+    for (value, name, may_be_zero) in [
+        (Some(arguments.duration), "--duration", false),
+        (Some(arguments.warm_up), "--warm-up", true),
+        (Some(arguments.timeout), "--timeout", false),
+        (arguments.link_delay_ms, "--link-delay-ms", true),
+        (arguments.rate, "--rate", false),
+    ] {
+        if let Some(value) = value
+            && (!is_sane(value) || (value == 0.0 && !may_be_zero))
+        {
+            bail!("{name} {value} makes no sense; give a number above 0 and up to {SECONDS_MAX}");
+        }
+    }
+    if !(RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&arguments.record_bytes) {
+        bail!("--record-bytes goes from {RECORD_BYTES_MIN} to {RECORD_BYTES_MAX}");
+    }
+    Ok(())
+}
+
+/// Every client has a socket here, and with `reconnect` one more; a link has two for each.
+fn check_open_files(settings: &Settings) -> Result<()> {
+    let sockets = if settings.link_delay.is_some() { 3 } else { 1 };
+    let needed =
+        settings.connections().saturating_add(settings.clients).saturating_mul(sockets) + 50;
+    let limit = crate::open_files_max();
+    if needed > limit {
+        bail!(
+            "this run needs up to {needed} open files and the limit is {limit}; lower --clients or --idle-clients, or raise the limit with `ulimit -n`"
+        );
+    }
+    Ok(())
+}
+
+fn plan(settings: &Settings) -> String {
+    let seconds = settings.duration.as_secs_f64() * settings.workloads.len() as f64;
+    let names: Vec<&str> = settings.workloads.iter().map(|workload| workload.name()).collect();
+    format!(
+        "{} connections and loads it for {seconds} s with {}",
+        settings.clients + settings.idle_clients,
+        names.join(", ")
+    )
+}
+
+/// One thread: the servers that are measured on the same machine need the others, and a client on
+/// a thread of its own is not woken by another processor.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+fn twice<'a>(names: &[&'a str]) -> Option<&'a str> {
+    names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, n)| *n)
+}
+
+fn target(text: &str) -> Result<NamedTarget, String> {
+    let (name, uri) =
+        named(text, "a target is NAME=URI, for example direct=bolt://localhost:7687")?;
+    if name.contains(['/', ' ']) {
+        return Err(format!("`{name}` is no name for a target: checks divide names by `/`"));
+    }
+    let target = uri.parse().map_err(|error| format!("{error}"))?;
+    Ok(NamedTarget { name, target })
+}
+
+fn process(text: &str) -> Result<NamedProcess, String> {
+    let (name, pid) = named(text, "a process is NAME=PID, for example pooled=1234")?;
+    let pid = pid.parse().map_err(|_| format!("`{pid}` is no process id"))?;
+    Ok(NamedProcess { name, pid })
+}
+
+fn named(text: &str, form: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(form.to_owned()),
+    }
+}
+
+/// A day and more would be a typing error; as a rate it is more than one thread can send.
+const SECONDS_MAX: f64 = 1e6;
+/// A record is one chunk.
+const RECORD_BYTES_MAX: usize = 65_000;

@@ -1,0 +1,21 @@
+//! Nobody else's server is loaded without somebody having said so.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::{Result, bail};
+use client::Target;
+
+/// Says what is about to happen to a server that isn't this machine, and asks. `plan` is what the run
+/// opens there.
+pub fn ask(target: &Target, plan: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!(
+            "{target} is not this machine; this run opens {plan} there. Add --yes if that is meant"
+        );
+    }
+    eprint!("{target} is not this machine. This run opens {plan} there.\nGo on? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was run") }
+}

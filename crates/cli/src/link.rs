@@ -1,0 +1,42 @@
+//! `boltbouncer link`: the relay of `boltbouncer bench`, by itself.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bench::link::Link;
+use client::Target;
+use tokio::net::TcpListener;
+
+/// Make a server seem far away: a relay that delays every byte
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The server
+    #[arg(long, value_name = "URI")]
+    to: Target,
+    /// The round trip; half of it each way
+    #[arg(long, value_name = "MS")]
+    delay_ms: f64,
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+}
+
+/// Prints the URI under which the server is far away, and relays until it is told to end.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    if !(0.0..=DELAY_MS_MAX).contains(&arguments.delay_ms) {
+        bail!("--delay-ms {} makes no sense; give 0 to {DELAY_MS_MAX}", arguments.delay_ms);
+    }
+    crate::runtime()?.block_on(async {
+        let listen = &arguments.listen;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; choose another address with --listen")
+        })?;
+        let round_trip = Duration::from_secs_f64(arguments.delay_ms / 1000.0);
+        let link = Link::start(listener, arguments.to.clone(), round_trip)?;
+        println!("{}", link.stands_for(&arguments.to));
+        crate::interrupted().await;
+        Ok(())
+    })
+}
+
+const DELAY_MS_MAX: f64 = 60_000.0;
