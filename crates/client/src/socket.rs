@@ -35,6 +35,16 @@ impl Socket {
         }
     }
 
+    /// Ready when reading may bring something; a read can still find nothing. Asks what the runtime
+    /// knows and not the kernel, so that nobody needs a buffer before there is something to put in.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => stream.poll_read_ready(cx),
+            // There may be plaintext that the socket knows nothing of.
+            Self::Tls(_) | Self::Other(_) => Poll::Ready(Ok(())),
+        }
+    }
+
     fn stream(&mut self) -> Pin<&mut dyn Stream> {
         match self {
             Self::Plain(stream) => Pin::new(stream),

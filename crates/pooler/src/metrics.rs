@@ -30,11 +30,52 @@ struct Inner {
     units: Family<UnitLabels, Counter>,
     errors: Family<ErrorLabels, Counter>,
     bytes: Family<ByteLabels, Counter>,
+    every_unit: EveryUnit,
     acquisition: Times,
     transaction: Times,
     clients: Family<StateLabels, Gauge>,
     pools: Family<PoolLabels, Gauge>,
     maxwait: Family<PoolNameLabels, Gauge<f64, AtomicU64>>,
+}
+
+/// Counters of [`Inner::units`] and [`Inner::bytes`] that every unit of work raises: found once instead of
+/// each time.
+#[derive(Debug, Default)]
+struct EveryUnit {
+    auto_commit: Counter,
+    transaction: Counter,
+    route: Counter,
+    client: Traffic,
+    upstream: Traffic,
+}
+
+#[derive(Debug, Default)]
+struct Traffic {
+    received: Counter,
+    sent: Counter,
+}
+
+impl EveryUnit {
+    fn new(units: &Family<UnitLabels, Counter>, bytes: &Family<ByteLabels, Counter>) -> Self {
+        let unit = |kind| units.get_or_create(&UnitLabels { kind }).clone();
+        let traffic = |side| {
+            let bytes = |direction| bytes.get_or_create(&ByteLabels { side, direction }).clone();
+            Traffic { received: bytes("received"), sent: bytes("sent") }
+        };
+        Self {
+            auto_commit: unit("auto_commit"),
+            transaction: unit("transaction"),
+            route: unit("route"),
+            client: traffic("client"),
+            upstream: traffic("upstream"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Upstream,
 }
 
 #[derive(Debug)]
@@ -123,7 +164,9 @@ impl Drop for OpenUpstream {
 impl Metrics {
     /// With the registry from which they can be read.
     pub fn new() -> (Self, Registry) {
-        let inner = Arc::new(Inner::default());
+        let mut inner = Inner::default();
+        inner.every_unit = EveryUnit::new(&inner.units, &inner.bytes);
+        let inner = Arc::new(inner);
         let mut registry = Registry::with_prefix("boltbouncer");
         macro_rules! register {
             ($($field:ident: $name:literal, $help:literal;)*) => {
@@ -215,20 +258,24 @@ impl Metrics {
     }
 
     pub fn unit_ended(&self, kind: UnitKind, held: Duration) {
-        let kind = match kind {
-            UnitKind::AutoCommit => "auto_commit",
-            UnitKind::Transaction => "transaction",
-            UnitKind::Route => "route",
+        let counters = &self.0.every_unit;
+        let counter = match kind {
+            UnitKind::AutoCommit => &counters.auto_commit,
+            UnitKind::Transaction => &counters.transaction,
+            UnitKind::Route => &counters.route,
         };
-        self.0.units.get_or_create(&UnitLabels { kind }).inc();
+        counter.inc();
         self.0.transaction.0.observe(held.as_secs_f64());
     }
 
-    /// What went through during a unit of work. `side`: `client` or `upstream`.
-    pub fn bytes(&self, side: &'static str, received: u64, sent: u64) {
-        for (direction, bytes) in [("received", received), ("sent", sent)] {
-            self.0.bytes.get_or_create(&ByteLabels { side, direction }).inc_by(bytes);
-        }
+    /// What went through during a unit of work.
+    pub fn bytes(&self, side: Side, received: u64, sent: u64) {
+        let traffic = match side {
+            Side::Client => &self.0.every_unit.client,
+            Side::Upstream => &self.0.every_unit.upstream,
+        };
+        traffic.received.inc_by(received);
+        traffic.sent.inc_by(sent);
     }
 
     /// Numbers that are looked up when somebody asks.

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use crate::clients::ClientState;
 use crate::failures;
-use crate::metrics::{Fault, UnitKind};
+use crate::metrics::{Fault, Side, UnitKind};
 use crate::pool::{Lease, Upstream};
 use crate::session::{End, Session};
 
@@ -196,11 +196,11 @@ impl<'a> Relay<'a> {
     fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
         let held = self.unit.started.elapsed();
         self.session.count_bytes();
-        let metrics = self.session.shared.metrics().clone();
+        let metrics = self.session.shared.metrics();
         metrics.unit_ended(self.unit.kind, held);
         if let Some(lease) = self.lease.take() {
             let ((read, written), before) = (lease.wire.counts(), self.unit.before);
-            metrics.bytes("upstream", read - before.0, written - before.1);
+            metrics.bytes(Side::Upstream, read - before.0, written - before.1);
             let leaks = self.unit.reset_sent && self.unit.has_records && lease.may_leak_warnings;
             // Anything but a clean connection is closed by the lease itself.
             if leaks { lease.discard() } else { drop(lease) }

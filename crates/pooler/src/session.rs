@@ -19,7 +19,7 @@ use crate::clients::{ClientState, Entry};
 use crate::failures;
 use crate::handshake::{self, Negotiated};
 use crate::inbox::Inbox;
-use crate::metrics::Fault;
+use crate::metrics::{Fault, Side};
 use crate::pooler::Shared;
 use crate::relay;
 use crate::wire::Wire;
@@ -243,7 +243,7 @@ impl Session {
     pub fn count_bytes(&mut self) {
         let now = self.client.counts();
         let before = std::mem::replace(&mut self.counted, now);
-        self.shared.metrics().bytes("client", now.0 - before.0, now.1 - before.1);
+        self.shared.metrics().bytes(Side::Client, now.0 - before.0, now.1 - before.1);
     }
 
     pub fn set_client_state(&self, state: ClientState) {

@@ -40,12 +40,7 @@ impl Wire {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] at the end of the stream.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.input.reserve(self.read_bytes);
-        let read = {
-            let future = pin!(self.socket.read_buf(&mut self.input));
-            future.poll(cx)
-        };
-        match read {
+        match self.poll_read(cx) {
             Poll::Pending => {
                 if self.input.is_empty() {
                     self.input = BytesMut::new();
@@ -63,6 +58,12 @@ impl Wire {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
         }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.socket.poll_read_ready(cx))?;
+        self.input.reserve(self.read_bytes);
+        pin!(self.socket.read_buf(&mut self.input)).poll(cx)
     }
 
     /// Writes what there is.

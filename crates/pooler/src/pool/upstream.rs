@@ -1,12 +1,13 @@
 //! One connection to the server, logged in, with what is known about its state.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bolt::message::tag;
 use bolt::{Request, Scanned, Scanner, Summary, Tracker};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::Permit;
 use crate::class::Class;
@@ -33,6 +34,9 @@ pub(crate) struct Upstream {
     pub permit: Permit,
     /// The server promised a sign of life more often than this while it works.
     pub receive_timeout: Option<Duration>,
+    /// Of the unit of work that has the connection. It stays from one unit to the next: putting it
+    /// off is cheap, making and registering another one for every query is not.
+    pub alarm: Option<Pin<Box<Sleep>>>,
     /// A warning about a result that was broken off can turn up in the next one.
     pub may_leak_warnings: bool,
     pub _counted: OpenUpstream,

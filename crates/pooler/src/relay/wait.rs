@@ -2,22 +2,21 @@
 //! is sent is not sent more, and the other side is not read any further.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bolt::chunk::NOOP;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::requests::OUTPUT_MAX;
 use super::{Lost, RECOVERY_TIMEOUT, Relay, Stop};
 use crate::failures;
 use crate::metrics::Fault;
 
-/// When something last happened. The alarm is set once and asks again when it rings, so that
-/// nothing is spent on it while messages go back and forth.
+/// When something last happened. The alarm, which is the upstream connection's, is set once and asks
+/// again when it rings, so that nothing is spent on it while messages go back and forth.
 pub(super) struct Clock {
-    alarm: Option<Pin<Box<Sleep>>>,
+    is_alarm_set: bool,
     /// Bytes from upstream.
     heard: Instant,
     /// The server could have said something and we would have heard it.
@@ -34,7 +33,7 @@ pub(super) struct Clock {
 impl Clock {
     pub fn new(now: Instant) -> Self {
         Self {
-            alarm: None,
+            is_alarm_set: false,
             heard: now,
             listening: now,
             client: now,
@@ -79,7 +78,7 @@ impl Relay<'_> {
         self.unit.is_recovering = true;
         self.clock.abandoned = Some(Instant::now());
         // The limit that holds from now on may be nearer than what the alarm was set to.
-        self.clock.alarm = None;
+        self.clock.is_alarm_set = false;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -127,11 +126,17 @@ impl Relay<'_> {
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.clock.alarm.is_none() {
-            let next = self.next_check();
-            self.clock.alarm = Some(Box::pin(sleep_until(next)));
-        }
-        let alarm = self.clock.alarm.as_mut().expect("it was set just now");
+        let next = (!self.clock.is_alarm_set).then(|| self.next_check());
+        self.clock.is_alarm_set = true;
+        let alarm = &mut self.upstream().alarm;
+        let alarm = match (alarm.as_mut(), next) {
+            (Some(alarm), None) => alarm,
+            (Some(alarm), Some(next)) => {
+                alarm.as_mut().reset(next);
+                alarm
+            }
+            (None, next) => alarm.insert(Box::pin(sleep_until(next.unwrap_or_else(Instant::now)))),
+        };
         alarm.as_mut().poll(cx).map(|()| Event::Alarm)
     }
 
@@ -160,7 +165,7 @@ impl Relay<'_> {
     }
 
     fn on_alarm(&mut self) -> Result<(), Stop> {
-        self.clock.alarm = None;
+        self.clock.is_alarm_set = false;
         let limits = self.session.shared.limits();
         let now = Instant::now();
         let passed =

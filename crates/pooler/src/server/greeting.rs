@@ -228,6 +228,7 @@ impl Greeting {
             was_used: false,
             epoch: 0,
             permit: Permit::default(),
+            alarm: None,
             receive_timeout: self.receive_timeout,
             may_leak_warnings,
             _counted: self.counted,

@@ -21,7 +21,12 @@ enum Woken {
 impl Session {
     pub(super) async fn wait(&mut self) -> Result<(), End> {
         if self.client.has_output() {
-            Box::pin(self.flush()).await?;
+            // Nearly always the socket takes all of it at once; the limit is for when it doesn't.
+            let flushed = poll_fn(|cx| Poll::Ready(self.client.poll_flush(cx))).await;
+            match flushed {
+                Poll::Ready(flushed) => flushed?,
+                Poll::Pending => Box::pin(self.flush()).await?,
+            }
         }
         self.inbox.release();
         if self.shared.is_draining() {
