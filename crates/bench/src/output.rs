@@ -129,6 +129,19 @@ pub fn number(value: f64, unit: Option<Unit>) -> String {
     }
 }
 
+/// All tables and checks, for a document.
+pub fn markdown(results: &Results) -> String {
+    let tables = results.workloads.iter().map(|workload| table(results, workload).markdown());
+    let mut parts: Vec<String> = tables.collect();
+    let sentences = results.workloads.iter().flat_map(|workload| workload.miscounted.clone());
+    let lines: Vec<String> = sentences.chain(results.checks.iter().map(verdict)).collect();
+    parts.extend(
+        (!lines.is_empty())
+            .then(|| lines.iter().map(|line| format!("- {line}\n")).collect::<String>()),
+    );
+    parts.join("\n")
+}
+
 /// One line for each check.
 pub fn verdict(check: &CheckResult) -> String {
     let verdict = if check.holds { "holds" } else { "does not hold" };

@@ -14,19 +14,26 @@ pub(crate) struct Usage(BTreeMap<String, (f64, u64)>);
 impl Usage {
     /// # Errors
     /// A process is not there.
-    pub fn read(processes: &[NamedProcess]) -> Result<Self> {
+    pub fn check(processes: &[NamedProcess]) -> Result<()> {
+        match processes.iter().find(|process| read(process.pid).is_none()) {
+            Some(NamedProcess { name, pid }) => {
+                bail!("there is no process {pid}, which --pid calls {name}")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Of those that are still there.
+    pub fn read(processes: &[NamedProcess]) -> Self {
         let mut usage = BTreeMap::new();
         for process in processes {
-            let Some(read) = read(process.pid) else {
-                let NamedProcess { name, pid } = process;
-                bail!("there is no process {pid}, which --pid calls {name}");
-            };
+            let Some(read) = read(process.pid) else { continue };
             // Of several with one name the sum counts.
             let sum: &mut (f64, u64) = usage.entry(process.name.clone()).or_default();
             sum.0 += read.0;
             sum.1 += read.1;
         }
-        Ok(Self(usage))
+        Self(usage)
     }
 
     /// Seconds of processor time since `before`.
@@ -64,11 +71,11 @@ mod tests {
     fn a_process_that_works_takes_time_and_memory() {
         let us = i32::try_from(std::process::id()).unwrap();
         let processes = [NamedProcess { name: "us".into(), pid: us }];
-        let before = Usage::read(&processes).unwrap();
+        let before = Usage::read(&processes);
         let mut after = before.clone();
         // Ticks of 10 ms; as long as it takes.
         while after.cpu_since(&before)["us"] == 0.0 {
-            after = Usage::read(&processes).unwrap();
+            after = Usage::read(&processes);
         }
         assert!(after.memory()["us"] > 100_000);
     }
@@ -76,7 +83,7 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_is_named() {
         let processes = [NamedProcess { name: "ghost".into(), pid: i32::MAX }];
-        let error = Usage::read(&processes).unwrap_err().to_string();
+        let error = Usage::check(&processes).unwrap_err().to_string();
         assert!(error.contains("which --pid calls ghost"), "{error}");
     }
 }

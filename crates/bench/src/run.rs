@@ -54,11 +54,14 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
     for workload in &settings.workloads {
         let turns =
             Turns { settings, workload: *workload, processes: &processes, is_stopped: &is_stopped };
-        results.workloads.push(turns.run(&hosts, &requests).await?);
+        results.workloads.extend(turns.run(&hosts, &requests).await?);
         if is_stopped() {
             results.interrupted = true;
             break;
         }
+    }
+    if results.workloads.is_empty() {
+        bail!("the run was ended before its first round was over");
     }
     results.checks = settings.checks.iter().map(|check| check.carry_out(&results)).collect();
     Ok(results)
@@ -71,7 +74,7 @@ fn processes(settings: &Settings) -> Result<Vec<NamedProcess>> {
         let pid = i32::try_from(std::process::id())?;
         processes.push(NamedProcess { name: OWN_NAME.into(), pid });
     }
-    Usage::read(&processes)?;
+    Usage::check(&processes)?;
     Ok(processes)
 }
 
@@ -136,23 +139,46 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    async fn run(&self, hosts: &[Host], requests: &Arc<Requests>) -> Result<WorkloadResult> {
+    /// `None` if the run was ended before the first round was over.
+    async fn run(
+        &self,
+        hosts: &[Host],
+        requests: &Arc<Requests>,
+    ) -> Result<Option<WorkloadResult>> {
         let mut crews = Vec::new();
-        for host in hosts {
-            let crew = Crew::gather(host, self.workload, self.settings, requests).await;
-            crews.push(crew.with_context(|| format!("target {}", host.name))?);
-        }
-        let outcome = self.rounds(&mut crews).await;
+        let measured = match self.gather(hosts, requests, &mut crews).await {
+            Ok(()) => Ok(self.rounds(&mut crews).await),
+            Err(error) => Err(error),
+        };
         let mut miscounted = Vec::new();
         for crew in crews {
-            miscounted.extend(crew.dismiss(self.settings).await?);
+            miscounted.extend(crew.dismiss(self.settings).await);
         }
-        Ok(WorkloadResult { workload: self.workload, targets: outcome?, miscounted })
+        let workload = self.workload;
+        Ok(measured?.map(|targets| WorkloadResult { workload, targets, miscounted }))
     }
 
-    async fn rounds(&self, crews: &mut [Crew]) -> Result<Vec<TargetResult>> {
+    async fn gather(
+        &self,
+        hosts: &[Host],
+        requests: &Arc<Requests>,
+        crews: &mut Vec<Crew>,
+    ) -> Result<()> {
+        for host in hosts {
+            let of_target = || format!("target {}", host.name);
+            let crew = Crew::gather(host, self.workload, self.settings, requests).await;
+            let mut crew = crew.with_context(of_target)?;
+            let prepared = crew.prepare(self.settings).await;
+            // Also if only some have a node by now: they are to be removed.
+            crews.push(crew);
+            prepared.with_context(of_target)?;
+        }
+        Ok(())
+    }
+
+    async fn rounds(&self, crews: &mut [Crew]) -> Option<Vec<TargetResult>> {
         for crew in crews.iter_mut() {
-            self.visit(crew, self.settings.warm_up).await?;
+            self.visit(crew, self.settings.warm_up).await;
         }
         let mut measured: Vec<Measured> = crews.iter().map(|_| Measured::default()).collect();
         for round in 0..self.settings.rounds {
@@ -161,7 +187,7 @@ impl Turns<'_> {
                 if (self.is_stopped)() {
                     break;
                 }
-                let visited = self.visit(&mut crews[index], self.settings.visit_duration()).await?;
+                let visited = self.visit(&mut crews[index], self.settings.visit_duration()).await;
                 measured[index].add(visited);
             }
         }
@@ -169,7 +195,7 @@ impl Turns<'_> {
         // Of a round that was broken off, what the other targets have no counterpart for is left out.
         let whole = measured.iter().map(|measured| measured.rounds.len()).min().unwrap_or(0);
         if whole == 0 {
-            bail!("the run was ended before its first round was over");
+            return None;
         }
         let mut results: Vec<TargetResult> = Vec::new();
         for (crew, mut measured) in crews.iter().zip(measured) {
@@ -184,16 +210,16 @@ impl Turns<'_> {
                 }
             }
         }
-        Ok(results)
+        Some(results)
     }
 
-    async fn visit(&self, crew: &mut Crew, duration: Duration) -> Result<Visited> {
+    async fn visit(&self, crew: &mut Crew, duration: Duration) -> Visited {
         let visit =
             Visit { duration, rate: self.settings.rate, is_stopped: self.is_stopped.clone() };
-        let before = Usage::read(self.processes)?;
+        let before = Usage::read(self.processes);
         let seen = visit.run(&mut crew.performers).await;
-        let after = Usage::read(self.processes)?;
-        Ok(Visited { seen, before, after })
+        let after = Usage::read(self.processes);
+        Visited { seen, before, after }
     }
 
     fn show_progress(&self, round: usize) {

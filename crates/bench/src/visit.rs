@@ -20,7 +20,8 @@ pub(crate) struct Seen {
     pub latency: Histogram<u64>,
     pub records: u64,
     pub bytes: u64,
-    /// From the first operation's start to the last one's end.
+    /// From the visit's start to the end of the last successful operation: clients that wait in vain
+    /// for an answer do not make those slower that have theirs.
     pub elapsed: Duration,
     pub errors: BTreeMap<String, u64>,
 }
@@ -48,9 +49,11 @@ impl Seen {
         }
     }
 
-    fn note(&mut self, took: Duration, outcome: Result<Tally, ClientError>) {
+    /// `at`: since the visit's start.
+    fn note(&mut self, took: Duration, at: Duration, outcome: Result<Tally, ClientError>) {
         match outcome {
             Ok(tally) => {
+                self.elapsed = self.elapsed.max(at);
                 let took = u64::try_from(took.min(LATENCY_MAX).as_nanos()).unwrap_or(u64::MAX);
                 self.latency.record(took).expect("a histogram that grows takes any value");
                 self.records += tally.records;
@@ -86,25 +89,25 @@ impl Visit {
                 Some(rate) => Pace::open(start, self.duration, rate, count, number),
                 None => Pace::closed(start, self.duration),
             };
-            working.spawn(work(performer, pace, seen.clone(), self.is_stopped.clone()));
+            let is_stopped = self.is_stopped.clone();
+            working.spawn(work(performer, pace, start, seen.clone(), is_stopped));
         }
         *performers = working.join_all().await;
-        let mut seen = mem::take(&mut *locked(&seen));
-        seen.elapsed = start.elapsed();
-        seen
+        mem::take(&mut *locked(&seen))
     }
 }
 
 async fn work(
     mut performer: Performer,
     mut pace: Pace,
+    start: Instant,
     seen: Arc<Mutex<Seen>>,
     is_stopped: IsStopped,
 ) -> Performer {
     while let Some(from) = pace.next().await {
         let outcome = performer.perform().await;
         let failed_to_connect = matches!(outcome, Err(ClientError::Connect(_)));
-        locked(&seen).note(from.elapsed(), outcome);
+        locked(&seen).note(from.elapsed(), start.elapsed(), outcome);
         if is_stopped() {
             return performer;
         }
@@ -136,7 +139,8 @@ mod tests {
     fn seen(latencies_us: impl IntoIterator<Item = u64>) -> Seen {
         let mut seen = Seen::default();
         for us in latencies_us {
-            seen.note(Duration::from_micros(us), Ok(Tally { records: 1, bytes: 10 }));
+            let took = Duration::from_micros(us);
+            seen.note(took, took, Ok(Tally { records: 1, bytes: 10 }));
         }
         seen
     }
@@ -155,11 +159,13 @@ mod tests {
     fn rounds_add_up() {
         let mut total = seen([100, 200]);
         let mut other = seen([1_000_000_000]);
-        other.note(Duration::from_secs(1), Err(ClientError::Closed));
+        assert_eq!(other.elapsed, Duration::from_secs(1000));
+        other.note(Duration::from_secs(1), Duration::from_secs(9), Err(ClientError::Closed));
         total.add(&other);
         total.add(&other);
         assert_eq!(total.latency.len(), 4);
         assert_eq!(total.errors["connection closed"], 2);
+        assert_eq!(total.elapsed, Duration::from_micros(200) + 2 * Duration::from_secs(1000));
         assert!(total.latency.max() >= 999_000_000_000);
     }
 }

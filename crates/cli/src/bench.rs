@@ -68,6 +68,9 @@ pub struct Arguments {
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the tables to this file, for a document
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Write a page with charts to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -96,13 +99,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         workload.miscounted.iter().for_each(|sentence| println!("{sentence}"));
     }
     println!("÷: the median of {} rounds' ratios, and their quartiles", settings.rounds);
-    if let Some(path) = &arguments.json {
-        output::write(path, &serde_json::to_string_pretty(&results)?)?;
-        println!("{}", path.display());
-    }
-    if let Some(path) = &arguments.html {
-        output::write(path, &output::page(&results))?;
-        println!("{}", path.display());
+    for (path, content) in [
+        (&arguments.json, serde_json::to_string_pretty(&results)?),
+        (&arguments.markdown, output::markdown(&results)),
+        (&arguments.html, output::page(&results)),
+    ] {
+        if let Some(path) = path {
+            output::write(path, &content)?;
+            println!("{}", path.display());
+        }
     }
     for check in &results.checks {
         println!("{}", output::verdict(check));

@@ -23,7 +23,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Connects everybody, and gives each a node if the workload writes.
+    /// Connects everybody.
     pub async fn gather(
         host: &Host,
         workload: Workload,
@@ -42,13 +42,6 @@ impl Crew {
         connect(&mut idle).await?;
         let idle = idle.into_iter().filter_map(Performer::into_connection).collect();
         let mark = workload.writes().then(|| mark(&host.name));
-        if let Some(mark) = &mark {
-            for (number, performer) in performers.iter_mut().enumerate() {
-                let node = node(performer, mark, number, settings.database.as_deref()).await;
-                let node = node.context("cannot create a node for `write` to count in")?;
-                performer.write = Some(count_up(settings.database.as_deref(), &node));
-            }
-        }
         Ok(Self {
             name: host.name.clone(),
             performers,
@@ -58,9 +51,20 @@ impl Crew {
         })
     }
 
+    /// Gives each client a node if the workload writes.
+    pub async fn prepare(&mut self, settings: &Settings) -> Result<()> {
+        let Some(mark) = &self.mark else { return Ok(()) };
+        for (number, performer) in self.performers.iter_mut().enumerate() {
+            let node = node(performer, mark, number, settings.database.as_deref()).await;
+            let node = node.context("cannot create a node for `write` to count in")?;
+            performer.write = Some(count_up(settings.database.as_deref(), &node));
+        }
+        Ok(())
+    }
+
     /// Closes the connections and removes the nodes. Says what their counts show that should not be:
     /// a write that was lost, or done twice.
-    pub async fn dismiss(self, settings: &Settings) -> Result<Option<String>> {
+    pub async fn dismiss(self, settings: &Settings) -> Option<String> {
         let mut writes = Writes::default();
         for performer in self.performers {
             writes.done += performer.writes.done;
@@ -70,26 +74,35 @@ impl Crew {
         for connection in self.idle {
             connection.close().await;
         }
-        let Some(mark) = self.mark else { return Ok(None) };
-        let mut connection = self.entrance.connect(&settings.auth(0)).await?;
-        let parameters = Dictionary::new().with("mark", mark.as_str());
-        let database = settings.database.as_deref();
-        let query = format!(
-            "MATCH (n:{LABEL} {{mark: $mark}}) WITH n, n.count AS count DETACH DELETE n RETURN sum(count) AS counted"
-        );
-        let table = connection.run(&query, parameters, on(database)).await?;
-        connection.close().await;
-        let counted = table.get(0, "counted").as_integer().unwrap_or_default();
-        let counted = u64::try_from(counted).unwrap_or_default();
+        let counted = match remove(&self.entrance, &self.mark?, settings).await {
+            Ok(counted) => counted,
+            Err(error) => {
+                let name = self.name;
+                return Some(format!("{name}: its nodes can't be counted and removed: {error:#}"));
+            }
+        };
         let Writes { done, unknown } = writes;
         let is_possible = (done..=done + unknown).contains(&counted);
-        Ok((!is_possible).then(|| {
+        (!is_possible).then(|| {
             format!(
                 "{}: {done} writes were acknowledged, {unknown} failed, and {counted} were done",
                 self.name
             )
-        }))
+        })
     }
+}
+
+/// Removes all nodes with this mark, and says how many writes they counted.
+async fn remove(entrance: &Entrance, mark: &str, settings: &Settings) -> Result<u64> {
+    let mut connection = entrance.connect(&settings.auth(0)).await?;
+    let parameters = Dictionary::new().with("mark", mark);
+    let query = format!(
+        "MATCH (n:{LABEL} {{mark: $mark}}) WITH n, n.count AS count DETACH DELETE n RETURN sum(count) AS counted"
+    );
+    let table = connection.run(&query, parameters, on(settings.database.as_deref())).await?;
+    connection.close().await;
+    let counted = table.get(0, "counted").as_integer().context("the server returned no sum")?;
+    Ok(u64::try_from(counted)?)
 }
 
 /// So many at once: a server's backlog is finite.
