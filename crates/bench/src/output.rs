@@ -4,7 +4,7 @@ mod page;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use report::Table;
@@ -151,15 +151,31 @@ pub fn verdict(check: &CheckResult) -> String {
     }
 }
 
+/// Whether [`write`] will succeed, as far as one can know: nobody wants to hear of it after the run.
+///
+/// # Errors
+/// It can't be written.
+pub fn probe(path: &Path) -> Result<()> {
+    let beside = part(path);
+    let written = fs::write(&beside, "").and_then(|()| fs::remove_file(&beside));
+    written.with_context(|| format!("cannot write {}; choose another place", path.display()))
+}
+
 /// Writes a file that appears whole or not at all.
 ///
 /// # Errors
 /// It can't be written.
 pub fn write(path: &Path, content: &str) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
+    let beside = part(path);
     let written = fs::write(&beside, content).and_then(|()| fs::rename(&beside, path));
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where a file is while it is being written.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 #[cfg(test)]

@@ -72,6 +72,6 @@ impl Settings {
 
     /// Open at once, from this side.
     pub fn connections(&self) -> usize {
-        (self.clients + self.idle_clients).saturating_mul(self.targets.len())
+        self.clients.saturating_add(self.idle_clients).saturating_mul(self.targets.len())
     }
 }

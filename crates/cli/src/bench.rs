@@ -81,6 +81,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let settings = settings(arguments)?;
+    for path in [&arguments.json, &arguments.markdown, &arguments.html].into_iter().flatten() {
+        output::probe(path)?;
+    }
     for named in &settings.targets {
         if !named.target.is_this_machine() && !arguments.yes {
             consent::ask(&named.target, &plan(&settings))?;
@@ -181,7 +184,7 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
             bail!("{name} 0 would run nothing; give at least 1");
         }
     }
-    let is_sane = |seconds: f64| seconds.is_finite() && (0.0..=SECONDS_MAX).contains(&seconds);
+    let is_sane = |value: f64| (NUMBER_MIN..=NUMBER_MAX).contains(&value);
     for (value, name, may_be_zero) in [
         (Some(arguments.duration), "--duration", false),
         (Some(arguments.warm_up), "--warm-up", true),
@@ -190,9 +193,10 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
         (arguments.rate, "--rate", false),
     ] {
         if let Some(value) = value
-            && (!is_sane(value) || (value == 0.0 && !may_be_zero))
+            && !is_sane(value)
+            && !(value == 0.0 && may_be_zero)
         {
-            bail!("{name} {value} makes no sense; give a number above 0 and up to {SECONDS_MAX}");
+            bail!("{name} {value} makes no sense; give {NUMBER_MIN} to {NUMBER_MAX}");
         }
     }
     if !(RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&arguments.record_bytes) {
@@ -204,8 +208,8 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
 /// Every client has a socket here, and with `reconnect` one more; a link has two for each.
 fn check_open_files(settings: &Settings) -> Result<()> {
     let sockets = if settings.link_delay.is_some() { 3 } else { 1 };
-    let needed =
-        settings.connections().saturating_add(settings.clients).saturating_mul(sockets) + 50;
+    let connections = settings.connections().saturating_add(settings.clients);
+    let needed = connections.saturating_mul(sockets).saturating_add(50);
     let limit = crate::open_files_max();
     if needed > limit {
         bail!(
@@ -258,7 +262,8 @@ fn named(text: &str, form: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A day and more would be a typing error; as a rate it is more than one thread can send.
-const SECONDS_MAX: f64 = 1e6;
+/// Seconds, milliseconds or operations per second: what is outside is a typing error.
+const NUMBER_MIN: f64 = 0.001;
+const NUMBER_MAX: f64 = 1e6;
 /// A record is one chunk.
 const RECORD_BYTES_MAX: usize = 65_000;
