@@ -171,13 +171,15 @@ pub struct Ratio {
     /// Half of the rounds lie between the quartiles.
     pub lower_quartile: f64,
     pub upper_quartile: f64,
-    pub rounds: Vec<f64>,
+    /// One for each round, if both were measured in it.
+    pub rounds: Vec<Option<f64>>,
 }
 
 impl Ratio {
     /// `None` if there is no round in which both were measured.
-    pub(crate) fn new(rounds: Vec<f64>) -> Option<Self> {
-        let mut sorted: Vec<f64> = rounds.iter().copied().filter(|r| r.is_finite()).collect();
+    pub(crate) fn new(rounds: Vec<Option<f64>>) -> Option<Self> {
+        let known = rounds.iter().copied().flatten();
+        let mut sorted: Vec<f64> = known.filter(|ratio| ratio.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         Some(Self {
             median: quantile(&sorted, 0.5)?,
@@ -212,12 +214,12 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_the_rounds() {
-        let ratio = Ratio::new(vec![1.4, 1.1, 1.2, 1.3, 9.0]).unwrap();
+        let ratio = Ratio::new([1.4, 1.1, 1.2, 1.3, 9.0].map(Some).into()).unwrap();
         assert_eq!((ratio.lower_quartile, ratio.median, ratio.upper_quartile), (1.2, 1.3, 1.4));
-        let even = Ratio::new(vec![1.0, 2.0, 4.0, 3.0]).unwrap();
+        let even = Ratio::new(vec![Some(1.0), Some(2.0), None, Some(4.0), Some(3.0)]).unwrap();
         assert_eq!((even.lower_quartile, even.median, even.upper_quartile), (1.75, 2.5, 3.25));
         assert_eq!(Ratio::new(Vec::new()), None);
-        assert_eq!(Ratio::new(vec![f64::INFINITY]), None);
+        assert_eq!(Ratio::new(vec![Some(f64::INFINITY), None]), None);
     }
 
     #[test]

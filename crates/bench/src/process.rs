@@ -23,25 +23,24 @@ impl Usage {
         }
     }
 
-    /// Of those that are still there.
+    /// Of several with one name the sum counts, unless one of them has ended.
     pub fn read(processes: &[NamedProcess]) -> Self {
         let mut usage = BTreeMap::new();
         for process in processes {
-            let Some(read) = read(process.pid) else { continue };
-            // Of several with one name the sum counts.
-            let sum: &mut (f64, u64) = usage.entry(process.name.clone()).or_default();
-            sum.0 += read.0;
-            sum.1 += read.1;
+            let sum = usage.entry(process.name.clone()).or_insert(Some((0.0, 0)));
+            let with = |(sum, read): ((f64, u64), (f64, u64))| (sum.0 + read.0, sum.1 + read.1);
+            *sum = sum.zip(read(process.pid)).map(with);
         }
-        Self(usage)
+        Self(usage.into_iter().filter_map(|(name, sum)| Some((name, sum?))).collect())
     }
 
     /// Seconds of processor time since `before`.
     pub fn cpu_since(&self, before: &Self) -> BTreeMap<String, f64> {
         let mut since = BTreeMap::new();
         for (name, (now, _)) in &self.0 {
-            let then = before.0.get(name).map_or(0.0, |(then, _)| *then);
-            since.insert(name.clone(), (now - then).max(0.0));
+            if let Some((then, _)) = before.0.get(name) {
+                since.insert(name.clone(), (now - then).max(0.0));
+            }
         }
         since
     }

@@ -17,6 +17,8 @@ pub struct Results {
     pub started: String,
     /// The run was ended before its time; what there is was measured.
     pub interrupted: bool,
+    /// Why the workloads behind the last one could not be run.
+    pub error: Option<String>,
     pub machine: Machine,
     pub settings: SettingsInfo,
     pub targets: Vec<TargetInfo>,
@@ -150,10 +152,10 @@ impl TargetResult {
         let own = |sample| measure.of(sample, &self.name);
         let others = |sample| measure.of(sample, &base.name);
         if !measure.is_known_per_round() {
-            return Ratio::new(vec![own(&self.total)? / others(&base.total)?]);
+            return Ratio::new(vec![Some(own(&self.total)? / others(&base.total)?)]);
         }
         let rounds = self.rounds.iter().zip(&base.rounds);
-        Ratio::new(rounds.filter_map(|(a, b)| Some(own(a)? / others(b)?)).collect())
+        Ratio::new(rounds.map(|(a, b)| Some(own(a)? / others(b)?)).collect())
     }
 }
 

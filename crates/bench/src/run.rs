@@ -45,6 +45,7 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
         started: started.to_string(),
         interrupted: false,
+        error: None,
         machine: machine(),
         settings: settings_info(settings),
         targets,
@@ -54,7 +55,14 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
     for workload in &settings.workloads {
         let turns =
             Turns { settings, workload: *workload, processes: &processes, is_stopped: &is_stopped };
-        results.workloads.extend(turns.run(&hosts, &requests).await?);
+        match turns.run(&hosts, &requests).await {
+            Ok(measured) => results.workloads.extend(measured),
+            Err(error) if results.workloads.is_empty() => return Err(error),
+            Err(error) => {
+                results.error = Some(format!("{workload} could not be run: {error:#}"));
+                break;
+            }
+        }
         if is_stopped() {
             results.interrupted = true;
             break;
@@ -266,6 +274,10 @@ impl Measured {
             memory = after.memory();
             rounds.push(Sample::new(of_round, of_processes, memory.clone()));
         }
+        // Of a process that has ended meanwhile there is no whole.
+        cpu_s.retain(|process, _| {
+            rounds.iter().all(|round: &Sample| round.cpu_s.contains_key(process))
+        });
         let total = Sample::new(&seen, cpu_s, memory);
         TargetResult { name: name.to_owned(), total, rounds, ratios: Default::default() }
     }

@@ -115,11 +115,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for check in &results.checks {
         println!("{}", output::verdict(check));
     }
+    if let Some(error) = &results.error {
+        bail!("{error}");
+    }
     if results.interrupted {
         bail!("the run was interrupted");
     }
     if results.workloads.iter().any(|workload| !workload.miscounted.is_empty()) {
-        bail!("writes were lost or done twice");
+        bail!("what was written is not what the clients were told");
     }
     match results.checks.iter().filter(|check| !check.holds).count() {
         0 => Ok(()),

@@ -7,6 +7,8 @@ use bench::link::Link;
 use client::Target;
 use tokio::net::TcpListener;
 
+use crate::signals::Signals;
+
 /// Make a server seem far away: a relay that delays every byte
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -27,6 +29,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bail!("--delay-ms {} makes no sense; give 0 to {DELAY_MS_MAX}", arguments.delay_ms);
     }
     crate::runtime()?.block_on(async {
+        // Before anything is said: whoever reads the address may end the process at once.
+        let mut signals = Signals::new()?;
         let listen = &arguments.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}; choose another address with --listen")
@@ -34,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let round_trip = Duration::from_secs_f64(arguments.delay_ms / 1000.0);
         let link = Link::start(listener, arguments.to.clone(), round_trip)?;
         println!("{}", link.stands_for(&arguments.to));
-        crate::interrupted().await;
+        signals.ended().await;
         Ok(())
     })
 }

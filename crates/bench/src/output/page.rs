@@ -16,6 +16,9 @@ pub fn page(results: &Results) -> String {
     if results.interrupted {
         page.paragraph("This run was ended before its time. What follows is what had been measured until then.");
     }
+    if let Some(error) = &results.error {
+        page.paragraph(error);
+    }
     page.paragraph(&what_ran(results));
     page.figures(&headline(results));
     for workload in &results.workloads {
@@ -89,7 +92,8 @@ fn ratios(results: &Results, workload: &WorkloadResult) -> Chart {
     let first = &workload.targets[0];
     let lines = workload.targets.iter().enumerate().skip(1).filter_map(|(index, target)| {
         let ratio = target.ratios.get(&Measure::P50.to_string())?;
-        let points = ratio.rounds.iter().enumerate().map(|(round, ratio)| (round as f64, *ratio));
+        let rounds = ratio.rounds.iter().enumerate();
+        let points = rounds.filter_map(|(round, ratio)| Some((round as f64, (*ratio)?)));
         Some(line(&target.name, index, points.collect()))
     });
     let rounds = first.rounds.len();
