@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::axis::Axis;
 use crate::escape;
 
 /// A line chart whose x axis is seconds, or has names at 0, 1, 2 and so on.
@@ -15,6 +16,8 @@ pub struct Chart {
     pub bands: Vec<Band>,
     /// Names of places on the x axis; seconds if there are none.
     pub labels: Vec<String>,
+    /// Whether the y axis is, for values of very different size.
+    pub is_logarithmic: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -186,34 +189,6 @@ struct Frame {
     values: Axis,
 }
 
-/// From zero to a round number, in round steps.
-struct Axis {
-    end: f64,
-    step: f64,
-}
-
-impl Axis {
-    fn new(largest: f64, steps: f64, least: f64) -> Self {
-        let raw = (largest / steps).max(f64::MIN_POSITIVE);
-        let magnitude = 10_f64.powf(raw.log10().floor());
-        let step =
-            [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * magnitude).find(|step| *step >= raw);
-        let step = step.unwrap_or(raw).max(least);
-        Self { end: (largest / step).ceil().max(1.0) * step, step }
-    }
-
-    /// Places with names, of which as many are written as there is room for.
-    fn named(places: usize, most: f64) -> Self {
-        let end = places.saturating_sub(1).max(1) as f64;
-        Self { end, step: (end / most).ceil().max(1.0) }
-    }
-
-    fn ticks(&self) -> impl Iterator<Item = f64> {
-        let count = (self.end / self.step + ROUNDING).floor() as usize;
-        (0..=count).map(|tick| tick as f64 * self.step)
-    }
-}
-
 impl Frame {
     fn new(chart: &Chart, width: f64, above: f64) -> Self {
         let points = || chart.series.iter().flat_map(|series| &series.points);
@@ -223,7 +198,7 @@ impl Frame {
             .fold(1.0, f64::max);
         let most = if width < 600.0 { 4.0 } else { 8.0 };
         let seconds = match chart.labels.len() {
-            0 => Axis::new(last, most, 1.0),
+            0 => Axis::linear(last, most, 1.0),
             places => Axis::named(places, most),
         };
         let largest = points().map(|(_, y)| *y).fold(1.0, f64::max);
@@ -237,16 +212,20 @@ impl Frame {
             height: top + plot + 44.0,
             seconds,
             // Over time things are counted, and there is no half connection.
-            values: Axis::new(largest, 5.0, if chart.labels.is_empty() { 1.0 } else { 0.0 }),
+            values: match chart.is_logarithmic {
+                true => Axis::logarithmic(points().map(|(_, y)| *y)),
+                false if chart.labels.is_empty() => Axis::linear(largest, 5.0, 1.0),
+                false => Axis::linear(largest, 5.0, 0.0),
+            },
         }
     }
 
     fn x(&self, seconds: f64) -> f64 {
-        LEFT + seconds / self.seconds.end * (self.right - LEFT)
+        LEFT + self.seconds.place(seconds) * (self.right - LEFT)
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.bottom - value / self.values.end * (self.bottom - self.top)
+        self.bottom - self.values.place(value) * (self.bottom - self.top)
     }
 
     fn draw_axes(&self, svg: &mut String, unit: &str, labels: &[String]) {
@@ -299,7 +278,6 @@ impl Frame {
 
 /// Points further apart than this, in seconds, are not joined.
 pub const GAP_S: f64 = 2.0;
-const ROUNDING: f64 = 1e-9;
 const STANDALONE_WIDTH: f64 = 900.0;
 const LEFT: f64 = 48.0;
 const TOP: f64 = 40.0;
@@ -326,6 +304,7 @@ mod tests {
                 to: 5.0,
             }],
             labels: Vec::new(),
+            is_logarithmic: false,
         }
     }
 
@@ -342,7 +321,7 @@ mod tests {
         let chart = chart();
         let frame = Frame::new(&chart, 900.0, 60.0);
         assert!(frame.y(160.0) >= frame.top && frame.y(0.0) == frame.bottom);
-        assert_eq!((frame.values.end, frame.values.step), (200.0, 50.0));
+        assert_eq!(frame.values, Axis::Linear { end: 200.0, step: 50.0 });
     }
 
     #[test]

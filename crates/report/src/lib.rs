@@ -6,6 +6,7 @@
 //! - [`page`]: an HTML page that opens from disk, in light and dark, on a desk and on a phone
 //! - [`table`]: rows and columns for the terminal and for HTML
 
+mod axis;
 pub mod chart;
 pub mod page;
 pub mod picture;

@@ -23,7 +23,7 @@ pub fn page(results: &Results) -> String {
     page.figures(&headline(results));
     for workload in &results.workloads {
         page.heading(&title(results, workload));
-        page.chart(&latencies(results, workload));
+        page.chart(&latencies(workload));
         page.chart(&ratios(results, workload));
         page.raw(&table(results, workload).html());
         page.list(&workload.miscounted);
@@ -72,7 +72,7 @@ fn headline(results: &Results) -> Vec<(String, String)> {
     figures
 }
 
-fn latencies(results: &Results, workload: &WorkloadResult) -> Chart {
+fn latencies(workload: &WorkloadResult) -> Chart {
     let levels = [Measure::P50, Measure::P90, Measure::P99, Measure::P999];
     let lines = workload.targets.iter().enumerate().filter_map(|(index, target)| {
         let values = levels.iter().map(|level| level.of(&target.total, &target.name));
@@ -81,9 +81,10 @@ fn latencies(results: &Results, workload: &WorkloadResult) -> Chart {
     });
     Chart {
         title: format!("Latency of {}", workload.workload),
-        unit: format!("µs, {} rounds of all targets in turns", results.settings.rounds),
+        unit: "µs".into(),
         series: lines.collect(),
         labels: levels.iter().map(Measure::to_string).collect(),
+        is_logarithmic: true,
         ..Chart::default()
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn idle(results: &Results) -> Chart {
         unit: "connections at the server, over seconds".into(),
         series: series.collect(),
         bands: bands(results),
-        labels: Vec::new(),
+        ..Chart::default()
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) fn opened_closed(results: &Results) -> Chart {
         unit: "connections since the pattern's start, over seconds".into(),
         series: series.collect(),
         bands: bands(results),
-        labels: Vec::new(),
+        ..Chart::default()
     }
 }
 
