@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 
 use bolt::Version;
 use serde::Serialize;
@@ -26,6 +27,8 @@ pub(crate) struct Client {
     units: AtomicU64,
     introduction: OnceLock<(Box<str>, Version)>,
     user: Mutex<Option<Arc<str>>>,
+    /// Of its task, while that has nothing to do.
+    waker: Mutex<Option<Waker>>,
 }
 
 /// A client's place in the list, given up when dropped.
@@ -74,9 +77,19 @@ impl Clients {
             units: AtomicU64::new(0),
             introduction: OnceLock::new(),
             user: Mutex::default(),
+            waker: Mutex::default(),
         });
         self.lock().insert(client.id, client.clone());
         Entry { clients: self.clone(), client }
+    }
+
+    /// Wakes everybody who has nothing to do.
+    pub fn wake_all(&self) {
+        let clients: Vec<_> = self.lock().values().cloned().collect();
+        for client in clients {
+            let waker = client.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waker.inspect(Waker::wake_by_ref);
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -143,6 +156,15 @@ impl Entry {
 
     pub fn set_state(&self, state: ClientState) {
         self.client.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Has [`Clients::wake_all`] wake this task.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut known = self.client.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *known {
+            Some(known) => known.clone_from(waker),
+            None => *known = Some(waker.clone()),
+        }
     }
 
     pub fn unit_begun(&self) {

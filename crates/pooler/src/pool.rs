@@ -119,13 +119,12 @@ impl Pool {
     /// Takes an idle connection, or a place in the queue. Nobody overtakes somebody who waits for
     /// the same class.
     pub fn acquire(self: &Arc<Self>, class: &Arc<Class>) -> Result<Acquiring, AcquireError> {
-        let limits = self.around.limits.now();
         let mut actions = Actions::default();
         let acquired = {
             let mut state = self.lock();
             match state.take_idle(class, &mut actions.close) {
                 Some(upstream) => Acquiring::Ready(Lease::new(self.clone(), upstream)),
-                None if state.waiters.len() >= limits.max_waiting_clients => {
+                None if state.waiters.len() >= self.around.limits.now().max_waiting_clients => {
                     return Err(AcquireError::QueueFull(state.waiters.len()));
                 }
                 None if let Some(refusal) = state.hopeless(class) => {
@@ -147,17 +146,19 @@ impl Pool {
     /// A connection that nobody holds any more goes to whoever waits for it, or rests.
     fn offer(self: &Arc<Self>, mut upstream: Box<Upstream>) {
         let mut actions = Actions::default();
+        let size_max = self.max_size();
+        upstream.idle_since = Instant::now();
         {
             let mut state = self.lock();
             state.leased -= 1;
             // One that has served nobody yet stays with those for whom it was opened.
             let yields = upstream.was_used && self.around.budget.claims(self, state.open);
-            if self.is_worn(&state, &upstream) || yields {
+            if self.is_worn(&state, &upstream, size_max) || yields {
                 state.left(&upstream.class);
                 actions.close.push(upstream);
             } else {
                 loop {
-                    match state.next_for(&upstream.class, self.max_size()) {
+                    match state.next_for(&upstream.class, size_max) {
                         Next::Rest => {
                             state.rest(upstream);
                             break;
@@ -328,11 +329,12 @@ impl Pool {
         self.around.limits.now().max_connection_pool_size
     }
 
-    fn is_worn(&self, state: &State, upstream: &Upstream) -> bool {
+    /// Whether a connection that was just given back has served its time.
+    fn is_worn(&self, state: &State, upstream: &Upstream, size_max: usize) -> bool {
         (self.is_single_use && upstream.was_used)
             || upstream.epoch != state.epoch
-            || Instant::now() >= upstream.expires
-            || state.open > self.max_size()
+            || upstream.idle_since >= upstream.expires
+            || state.open > size_max
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

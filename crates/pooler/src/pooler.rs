@@ -151,6 +151,7 @@ impl Pooler {
         let limit = self.shared.limits().shutdown_timeout.0;
         // First, so that nobody who sees the listener gone can still begin something.
         self.shared.draining.send_replace(true);
+        self.shared.clients.wake_all();
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
             let _ = accepting.await;

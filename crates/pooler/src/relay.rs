@@ -7,7 +7,9 @@ mod answers;
 mod requests;
 mod wait;
 
+use std::future::poll_fn;
 use std::mem;
+use std::task::Poll;
 use std::time::Duration;
 
 use bolt::message::tag;
@@ -44,7 +46,7 @@ pub(crate) async fn serve_unit(session: &mut Session, first: Piece, tag: u8) -> 
     let outcome = relay.run().await;
     let outcome = relay.end(outcome);
     if let Err(End::Protocol(_)) = outcome {
-        session.client.finish().await;
+        Box::pin(session.client.finish()).await;
     }
     outcome
 }
@@ -154,6 +156,7 @@ impl<'a> Relay<'a> {
         self.forward_answers()?;
         // What comes now begins another unit of work, and may be another user's.
         if self.is_over() {
+            self.answer_early().await;
             return Ok(true);
         }
         self.forward_requests()?;
@@ -163,6 +166,16 @@ impl<'a> Relay<'a> {
         }
         self.wait().await?;
         Ok(false)
+    }
+
+    /// Lets the client have its last answer before the connection is handed on, so that it can read while
+    /// we tidy up. Not so if logins may have changed: that has to be known here before anybody is told.
+    async fn answer_early(&mut self) {
+        if !self.unit.touches_system && !self.unit.client_gone {
+            let client = &mut self.session.client;
+            // What did not work here is found out by whoever writes next.
+            let _: Poll<_> = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
+        }
     }
 
     fn upstream(&mut self) -> &mut Upstream {

@@ -181,7 +181,7 @@ impl Session {
         }
         if !self.state.accepts(tag) {
             let failure = failures::illegal(tag, self.state);
-            return self.refuse(&failure, Fault::Client, "illegal_message").await;
+            return Box::pin(self.refuse(&failure, Fault::Client, "illegal_message")).await;
         }
         if let Some(failure) = self.pending_failure.take() {
             match tag {
@@ -196,8 +196,8 @@ impl Session {
             return Ok(());
         }
         match tag {
-            tag::HELLO => self.hello(&piece).await,
-            tag::LOGON => self.logon(&piece).await,
+            tag::HELLO => Box::pin(self.hello(&piece)).await,
+            tag::LOGON => Box::pin(self.logon(&piece)).await,
             tag::LOGOFF => self.logoff(),
             tag::TELEMETRY => {
                 self.success(&Dictionary::new());

@@ -3,13 +3,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use client::Socket;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 pub(crate) struct Wire {
     socket: Socket,
@@ -62,8 +63,16 @@ impl Wire {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.socket.poll_read_ready(cx))?;
-        self.input.reserve(self.read_bytes);
-        pin!(self.socket.read_buf(&mut self.input)).poll(cx)
+        if self.read_bytes > READ_BYTES_MIN {
+            self.input.reserve(self.read_bytes);
+            return pin!(self.socket.read_buf(&mut self.input)).poll(cx);
+        }
+        // Most messages are short: to copy one costs less than to take room for a long one.
+        let mut room = [MaybeUninit::uninit(); READ_BYTES_MIN];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     /// Writes what there is.

@@ -30,14 +30,37 @@ pub enum Kind {
     Uuid,
 }
 
-/// A marker with what it says: a whole small value, or how much follows.
+/// A marker with what it says: a whole small value, or how much follows. Made for each value that is read or
+/// skipped, so it owns nothing.
+#[derive(Clone, Copy)]
 enum Head {
-    Value(Value),
+    Scalar(Scalar),
     Bytes(usize),
     String(usize),
     List(usize),
     Dictionary(usize),
     Structure { fields: usize, tag: u8 },
+}
+
+#[derive(Clone, Copy)]
+enum Scalar {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    Uuid([u8; 16]),
+}
+
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Boolean(value) => Self::Boolean(value),
+            Scalar::Integer(value) => Self::Integer(value),
+            Scalar::Float(value) => Self::Float(value),
+            Scalar::Uuid(value) => Self::Uuid(value),
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -94,7 +117,7 @@ impl<'a> Reader<'a> {
         while pending > 0 {
             pending -= 1;
             match self.head()? {
-                Head::Value(_) => {}
+                Head::Scalar(_) => {}
                 Head::Bytes(length) | Head::String(length) => {
                     self.take(length)?;
                 }
@@ -151,7 +174,7 @@ impl<'a> Reader<'a> {
     pub fn integer(&mut self) -> Result<i64, PackError> {
         let found = self.marker()?;
         match self.head()? {
-            Head::Value(Value::Integer(integer)) => Ok(integer),
+            Head::Scalar(Scalar::Integer(integer)) => Ok(integer),
             _ => Err(PackError::Unexpected { expected: "an integer", found }),
         }
     }
@@ -161,7 +184,7 @@ impl<'a> Reader<'a> {
         let depth_max = self.depth_max;
         let inner = || depth.checked_sub(1).ok_or(PackError::TooDeep(depth_max));
         Ok(match self.head()? {
-            Head::Value(value) => value,
+            Head::Scalar(scalar) => scalar.into(),
             Head::Bytes(length) => Value::Bytes(Bytes::copy_from_slice(self.take(length)?)),
             Head::String(length) => Value::String(self.utf8(length)?.to_owned()),
             Head::List(elements) => Value::List(self.values(elements, inner()?)?),
@@ -204,22 +227,23 @@ impl<'a> Reader<'a> {
         self.input.first().copied().ok_or(PackError::Truncated)
     }
 
+    #[inline]
     fn head(&mut self) -> Result<Head, PackError> {
         let marker = self.byte()?;
         Ok(match marker {
-            0x00..=0x7F | 0xF0..=0xFF => Head::Value(Value::Integer(i64::from(marker as i8))),
+            0x00..=0x7F | 0xF0..=0xFF => Head::Scalar(Scalar::Integer(i64::from(marker as i8))),
             0x80..=0x8F => Head::String(low_nibble(marker)),
             0x90..=0x9F => Head::List(low_nibble(marker)),
             0xA0..=0xAF => Head::Dictionary(low_nibble(marker)),
             0xB0..=0xBF => self.structure_head(low_nibble(marker))?,
-            0xC0 => Head::Value(Value::Null),
-            0xC1 => Head::Value(Value::Float(f64::from_be_bytes(self.array()?))),
-            0xC2 => Head::Value(Value::Boolean(false)),
-            0xC3 => Head::Value(Value::Boolean(true)),
-            0xC8 => Head::Value(Value::Integer(i8::from_be_bytes(self.array()?).into())),
-            0xC9 => Head::Value(Value::Integer(i16::from_be_bytes(self.array()?).into())),
-            0xCA => Head::Value(Value::Integer(i32::from_be_bytes(self.array()?).into())),
-            0xCB => Head::Value(Value::Integer(i64::from_be_bytes(self.array()?))),
+            0xC0 => Head::Scalar(Scalar::Null),
+            0xC1 => Head::Scalar(Scalar::Float(f64::from_be_bytes(self.array()?))),
+            0xC2 => Head::Scalar(Scalar::Boolean(false)),
+            0xC3 => Head::Scalar(Scalar::Boolean(true)),
+            0xC8 => Head::Scalar(Scalar::Integer(i8::from_be_bytes(self.array()?).into())),
+            0xC9 => Head::Scalar(Scalar::Integer(i16::from_be_bytes(self.array()?).into())),
+            0xCA => Head::Scalar(Scalar::Integer(i32::from_be_bytes(self.array()?).into())),
+            0xCB => Head::Scalar(Scalar::Integer(i64::from_be_bytes(self.array()?))),
             0xCC..=0xCE => Head::Bytes(self.length(marker - 0xCC)?),
             0xD0..=0xD2 => Head::String(self.length(marker - 0xD0)?),
             0xD4..=0xD6 => Head::List(self.length(marker - 0xD4)?),
@@ -228,7 +252,7 @@ impl<'a> Reader<'a> {
                 let fields = self.length(marker - 0xDC)?;
                 self.structure_head(fields)?
             }
-            UUID => Head::Value(Value::Uuid(self.array()?)),
+            UUID => Head::Scalar(Scalar::Uuid(self.array()?)),
             unknown => return Err(PackError::UnknownMarker(unknown)),
         })
     }

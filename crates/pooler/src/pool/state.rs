@@ -227,8 +227,7 @@ impl State {
         self.sweep(ended, |_, _| true);
     }
 
-    pub fn rest(&mut self, mut upstream: Box<Upstream>) {
-        upstream.idle_since = Instant::now();
+    pub fn rest(&mut self, upstream: Box<Upstream>) {
         let class = upstream.class.clone();
         self.slot(&class).idle.push(upstream);
     }

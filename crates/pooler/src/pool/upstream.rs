@@ -26,6 +26,7 @@ pub(crate) struct Upstream {
     /// How the server calls this connection in its list.
     pub id: String,
     pub expires: Instant,
+    /// When it was last handed back.
     pub idle_since: Instant,
     /// A client has had it.
     pub was_used: bool,

@@ -30,7 +30,7 @@ pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLea
     loop {
         let acquired = match pool.acquire(&class) {
             Ok(Acquiring::Ready(lease)) => Ok(Ok(lease)),
-            Ok(Acquiring::Waiting(ticket)) => wait(session, ticket, began).await?,
+            Ok(Acquiring::Waiting(ticket)) => Box::pin(wait(session, ticket, began)).await?,
             Err(error) => Ok(Err(error)),
         };
         let shared = &session.shared;
@@ -39,17 +39,21 @@ pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLea
             Ok(Err(error)) => return Ok(Err(NoLease::Refused(refusal(session, error)))),
             Ok(Ok(mut lease)) => {
                 let limits = shared.limits();
-                let idle = lease.idle_since.elapsed();
+                let mut waited = began.elapsed();
+                let idle = (began + waited).duration_since(lease.idle_since);
                 let check = limits.liveness_check_timeout.limit().is_some_and(|limit| idle > limit);
                 let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
-                if check && !Box::pin(lease.probe(patience)).await {
-                    shared.metrics().error(Fault::Upstream, "liveness_check");
-                    // What killed this one has most likely killed those that rested with it.
-                    pool.drop_idle_since(lease.idle_since);
-                    lease.discard();
-                    continue;
+                if check {
+                    if !Box::pin(lease.probe(patience)).await {
+                        shared.metrics().error(Fault::Upstream, "liveness_check");
+                        // What killed this one has most likely killed those that rested with it.
+                        pool.drop_idle_since(lease.idle_since);
+                        lease.discard();
+                        continue;
+                    }
+                    waited = began.elapsed();
                 }
-                shared.metrics().acquired(began.elapsed());
+                shared.metrics().acquired(waited);
                 return Ok(Ok(lease));
             }
         }

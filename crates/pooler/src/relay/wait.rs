@@ -17,6 +17,8 @@ use crate::metrics::Fault;
 /// again when it rings, so that nothing is spent on it while messages go back and forth.
 pub(super) struct Clock {
     is_alarm_set: bool,
+    /// When the limits were last looked at.
+    checked: Instant,
     /// Bytes from upstream.
     heard: Instant,
     /// The server could have said something and we would have heard it.
@@ -34,6 +36,7 @@ impl Clock {
     pub fn new(now: Instant) -> Self {
         Self {
             is_alarm_set: false,
+            checked: now,
             heard: now,
             listening: now,
             client: now,
@@ -76,8 +79,10 @@ impl Relay<'_> {
         }
         self.unit.client_gone = true;
         self.unit.is_recovering = true;
-        self.clock.abandoned = Some(Instant::now());
+        let now = Instant::now();
+        self.clock.abandoned = Some(now);
         // The limit that holds from now on may be nearer than what the alarm was set to.
+        self.clock.checked = now;
         self.clock.is_alarm_set = false;
     }
 
@@ -160,14 +165,14 @@ impl Relay<'_> {
         ];
         // A limit whose time has passed without applying is asked about again after a while.
         let soonest = optional.into_iter().flatten().chain(always).min();
-        let now = Instant::now();
-        soonest.filter(|at| *at > now).unwrap_or(now + RECHECK)
+        soonest.filter(|at| *at > clock.checked).unwrap_or(clock.checked + RECHECK)
     }
 
     fn on_alarm(&mut self) -> Result<(), Stop> {
         self.clock.is_alarm_set = false;
         let limits = self.session.shared.limits();
         let now = Instant::now();
+        self.clock.checked = now;
         let passed =
             |since: Instant, limit: Option<Duration>| limit.filter(|limit| now >= since + *limit);
         // A COMMIT under way is waited for as long as the server gives signs of life.

@@ -2,7 +2,6 @@
 //! client's next bytes, or the end, are awaited.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until};
@@ -45,13 +44,14 @@ impl Session {
     }
 
     async fn wait_for_input(&mut self) -> Result<Woken, End> {
-        let Self { shared, client, .. } = self;
-        let mut draining = pin!(shared.draining());
+        let Self { shared, client, entry, .. } = self;
         poll_fn(|cx| {
             if let Poll::Ready(filled) = client.poll_fill(cx) {
                 return Poll::Ready(filled.map(|()| Woken::Input));
             }
-            draining.as_mut().poll(cx).map(|()| Ok(Woken::Draining))
+            // In this order: whoever begins to drain wakes everybody behind saying so.
+            entry.set_waker(cx.waker());
+            if shared.is_draining() { Poll::Ready(Ok(Woken::Draining)) } else { Poll::Pending }
         })
         .await
         .map_err(End::from)
