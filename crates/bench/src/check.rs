@@ -9,7 +9,7 @@ use crate::settings::{NamedProcess, NamedTarget};
 use crate::workload::Workload;
 
 /// `WORKLOAD.METRIC TARGET <= NUMBER[UNIT]` or `WORKLOAD.METRIC TARGET/TARGET <= NUMBER`; `>=`, `<` and
-/// `>` likewise. A ratio is the median over the rounds.
+/// `>` likewise. Ratios and quotients are the median over the rounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     text: String,
@@ -75,7 +75,7 @@ impl Check {
         let target = find(&self.target)?;
         match &self.base {
             Some(base) => Some(target.ratio(&self.measure, find(base)?)?.median),
-            None => self.measure.of(&target.total, &self.target),
+            None => target.value(&self.measure),
         }
     }
 }

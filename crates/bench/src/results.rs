@@ -157,7 +157,40 @@ impl TargetResult {
         let rounds = self.rounds.iter().zip(&base.rounds);
         Ratio::new(rounds.map(|(a, b)| Some(own(a)? / others(b)?)).collect())
     }
+
+    /// A number of this target's. A quotient is taken round by round, as a ratio is: over all rounds
+    /// together it would show how the machine's pace changed from one to the next.
+    pub fn value(&self, measure: &Measure) -> Option<f64> {
+        if !matches!(measure, Measure::Quotient(_)) || !measure.is_known_per_round() {
+            return measure.of(&self.total, &self.name);
+        }
+        let rounds = self.rounds.iter().map(|round| measure.of(round, &self.name));
+        Some(Ratio::new(rounds.collect())?.median)
+    }
 }
 
 const NS_PER_US: f64 = 1000.0;
 pub const SCHEMA: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(p50: f64, p99: f64) -> Sample {
+        let latency = Latency { mean: p50, p50, p90: p50, p99, p999: p99, max: p99 };
+        Sample { latency_us: Some(latency), ..Sample::default() }
+    }
+
+    #[test]
+    fn a_quotient_is_that_of_the_rounds_and_a_number_that_of_all_together() {
+        let target = TargetResult {
+            name: "pooled".into(),
+            total: sample(150.0, 210.0),
+            rounds: vec![sample(100.0, 105.0), sample(200.0, 210.0), sample(100.0, 110.0)],
+            ratios: BTreeMap::new(),
+        };
+        assert_eq!(target.value(&"p99/p50".parse().unwrap()), Some(1.05));
+        assert_eq!(target.value(&Measure::P99), Some(210.0));
+        assert_eq!(target.value(&Measure::Throughput), None);
+    }
+}
