@@ -19,7 +19,7 @@ use crate::results::{
     Machine, Results, SCHEMA, Sample, SettingsInfo, TargetInfo, TargetResult, WorkloadResult,
 };
 use crate::settings::{NamedProcess, NamedTarget, Settings};
-use crate::visit::{IsStopped, Seen, Visit};
+use crate::visit::{IsStopped, Seen, Visit, Visited};
 use crate::workload::{Requests, Workload};
 
 /// Runs everything.
@@ -186,7 +186,7 @@ impl Turns<'_> {
 
     async fn rounds(&self, crews: &mut [Crew]) -> Option<Vec<TargetResult>> {
         for crew in crews.iter_mut() {
-            self.visit(crew, self.settings.warm_up).await;
+            self.visit(crew, Duration::ZERO, self.settings.warm_up).await;
         }
         let mut measured: Vec<Measured> = crews.iter().map(|_| Measured::default()).collect();
         for round in 0..self.settings.rounds {
@@ -195,7 +195,8 @@ impl Turns<'_> {
                 if (self.is_stopped)() {
                     break;
                 }
-                let visited = self.visit(&mut crews[index], self.settings.visit_duration()).await;
+                let (settle, duration) = (self.settings.settle, self.settings.visit_duration());
+                let visited = self.visit(&mut crews[index], settle, duration).await;
                 measured[index].add(visited);
             }
         }
@@ -221,13 +222,15 @@ impl Turns<'_> {
         Some(results)
     }
 
-    async fn visit(&self, crew: &mut Crew, duration: Duration) -> Visited {
-        let visit =
-            Visit { duration, rate: self.settings.rate, is_stopped: self.is_stopped.clone() };
-        let before = Usage::read(self.processes);
-        let seen = visit.run(&mut crew.performers).await;
-        let after = Usage::read(self.processes);
-        Visited { seen, before, after }
+    async fn visit(&self, crew: &mut Crew, settle: Duration, duration: Duration) -> Visited {
+        let visit = Visit {
+            settle,
+            duration,
+            rate: self.settings.rate,
+            is_stopped: self.is_stopped.clone(),
+            processes: self.processes,
+        };
+        visit.run(&mut crew.performers).await
     }
 
     fn show_progress(&self, round: usize) {
@@ -241,12 +244,6 @@ impl Turns<'_> {
 /// Each round begins with another target, so that none is always the one behind another.
 fn order(targets: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..targets).map(move |place| (place + round) % targets)
-}
-
-struct Visited {
-    seen: Seen,
-    before: Usage,
-    after: Usage,
 }
 
 /// What was seen of one target, round by round.
@@ -307,6 +304,7 @@ fn settings_info(settings: &Settings) -> SettingsInfo {
         rounds: settings.rounds,
         duration_s: settings.duration.as_secs_f64(),
         warm_up_s: settings.warm_up.as_secs_f64(),
+        settle_s: settings.settle.as_secs_f64(),
         rate: settings.rate,
         records: settings.records,
         record_bytes: settings.record_bytes,

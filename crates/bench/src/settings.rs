@@ -27,6 +27,9 @@ pub struct Settings {
     pub rounds: usize,
     /// Of each workload and target, before the first round; nothing of it is counted.
     pub warm_up: Duration,
+    /// Of each visit, on top of its share of the duration: clients that all begin at once wait for one
+    /// another as they will not later. Nothing of it is counted.
+    pub settle: Duration,
     /// Operations per second of each target, over all clients; as fast as the answers come if there
     /// is none.
     pub rate: Option<f64>,

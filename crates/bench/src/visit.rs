@@ -8,20 +8,24 @@ use std::time::Duration;
 use client::{ClientError, Tally};
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::pace::Pace;
 use crate::performer::{Performer, reason};
+use crate::process::Usage;
+use crate::settings::NamedProcess;
 
 /// What the clients of one target saw.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Of successful operations, in nanoseconds.
+    /// Successful ones.
+    pub operations: u64,
+    /// Of those that began within the time that counts, in nanoseconds.
     pub latency: Histogram<u64>,
     pub records: u64,
     pub bytes: u64,
-    /// From the visit's start to the end of the last successful operation: clients that wait in vain
-    /// for an answer do not make those slower that have theirs.
+    /// From the beginning of what counts to the end of the last successful operation: clients that wait in
+    /// vain for an answer do not make those slower that have theirs.
     pub elapsed: Duration,
     pub errors: BTreeMap<String, u64>,
 }
@@ -29,6 +33,7 @@ pub(crate) struct Seen {
 impl Default for Seen {
     fn default() -> Self {
         Self {
+            operations: 0,
             latency: Histogram::new(SIGNIFICANT_DIGITS).expect("the digits are valid"),
             records: 0,
             bytes: 0,
@@ -40,6 +45,7 @@ impl Default for Seen {
 
 impl Seen {
     pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
         self.latency.add(&other.latency).expect("a histogram that grows takes any value");
         self.records += other.records;
         self.bytes += other.bytes;
@@ -49,18 +55,26 @@ impl Seen {
         }
     }
 
-    /// `at`: since the visit's start.
+    /// `at`: when it was done, since the beginning of what counts.
     fn note(&mut self, took: Duration, at: Duration, outcome: Result<Tally, ClientError>) {
         match outcome {
             Ok(tally) => {
+                self.operations += 1;
                 self.elapsed = self.elapsed.max(at);
-                let took = u64::try_from(took.min(LATENCY_MAX).as_nanos()).unwrap_or(u64::MAX);
-                self.latency.record(took).expect("a histogram that grows takes any value");
+                if took <= at {
+                    let took = u64::try_from(took.min(LATENCY_MAX).as_nanos()).unwrap_or(u64::MAX);
+                    self.latency.record(took).expect("a histogram that grows takes any value");
+                }
                 self.records += tally.records;
                 self.bytes += tally.bytes;
             }
             Err(error) => self.fail(reason(&error), 1),
         }
+    }
+
+    /// What was done so far does not count. Errors do, whenever they happened.
+    fn forget_done(&mut self) {
+        *self = Self { errors: mem::take(&mut self.errors), ..Self::default() };
     }
 
     fn fail(&mut self, reason: String, count: u64) {
@@ -71,43 +85,60 @@ impl Seen {
 /// Says whether the run is to end before its time.
 pub type IsStopped = Arc<dyn Fn() -> bool + Send + Sync>;
 
-pub(crate) struct Visit {
+pub(crate) struct Visit<'a> {
+    /// At the beginning, while all clients start at once; nothing of it counts.
+    pub settle: Duration,
     pub duration: Duration,
     pub rate: Option<f64>,
     pub is_stopped: IsStopped,
+    pub processes: &'a [NamedProcess],
 }
 
-impl Visit {
+/// What was seen, and what the processes had used by the beginning and the end of that.
+pub(crate) struct Visited {
+    pub seen: Seen,
+    pub before: Usage,
+    pub after: Usage,
+}
+
+impl Visit<'_> {
     /// Has all clients work until the time is over, and every answer is there.
-    pub async fn run(&self, performers: &mut Vec<Performer>) -> Seen {
+    pub async fn run(&self, performers: &mut Vec<Performer>) -> Visited {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let count = performers.len();
-        let start = Instant::now();
+        let (start, whole) = (Instant::now(), self.settle + self.duration);
+        let mut before = Usage::read(self.processes);
         let mut working = JoinSet::new();
         for (number, performer) in mem::take(performers).into_iter().enumerate() {
             let pace = match self.rate {
-                Some(rate) => Pace::open(start, self.duration, rate, count, number),
-                None => Pace::closed(start, self.duration),
+                Some(rate) => Pace::open(start, whole, rate, count, number),
+                None => Pace::closed(start, whole),
             };
             let is_stopped = self.is_stopped.clone();
-            working.spawn(work(performer, pace, start, seen.clone(), is_stopped));
+            let counted_from = start + self.settle;
+            working.spawn(work(performer, pace, counted_from, seen.clone(), is_stopped));
+        }
+        if !self.settle.is_zero() {
+            sleep_until(start + self.settle).await;
+            locked(&seen).forget_done();
+            before = Usage::read(self.processes);
         }
         *performers = working.join_all().await;
-        mem::take(&mut *locked(&seen))
+        Visited { seen: mem::take(&mut *locked(&seen)), before, after: Usage::read(self.processes) }
     }
 }
 
 async fn work(
     mut performer: Performer,
     mut pace: Pace,
-    start: Instant,
+    counted_from: Instant,
     seen: Arc<Mutex<Seen>>,
     is_stopped: IsStopped,
 ) -> Performer {
     while let Some(from) = pace.next().await {
         let outcome = performer.perform().await;
         let failed_to_connect = matches!(outcome, Err(ClientError::Connect(_)));
-        locked(&seen).note(from.elapsed(), start.elapsed(), outcome);
+        locked(&seen).note(from.elapsed(), counted_from.elapsed(), outcome);
         if is_stopped() {
             return performer;
         }

@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Seconds for each workload and target before the first round, not counted
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
+    /// Seconds at the beginning of each visit, not counted: many clients that begin at once are in each
+    /// other's way
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    settle: f64,
     /// Operations per second for each target, whether or not it keeps up; as fast as answers come by
     /// default
     #[arg(long, value_name = "N")]
@@ -163,6 +167,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         duration: Duration::from_secs_f64(arguments.duration),
         rounds: arguments.rounds,
         warm_up: Duration::from_secs_f64(arguments.warm_up),
+        settle: Duration::from_secs_f64(arguments.settle),
         rate: arguments.rate,
         records: arguments.records,
         record_bytes: arguments.record_bytes,
@@ -191,6 +196,7 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
     for (value, name, may_be_zero) in [
         (Some(arguments.duration), "--duration", false),
         (Some(arguments.warm_up), "--warm-up", true),
+        (Some(arguments.settle), "--settle", true),
         (Some(arguments.timeout), "--timeout", false),
         (arguments.link_delay_ms, "--link-delay-ms", true),
         (arguments.rate, "--rate", false),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use bench::results::TargetResult;
 use bench::{Settings, Workload, output};
 use bolt::Request;
 
@@ -91,6 +92,35 @@ async fn targets_take_turns_and_nothing_overlaps() {
         assert_eq!(operations(target), [u64::from(OPERATIONS); 4], "the warm-up does not count");
         assert_eq!(target.total.throughput.round(), 1000.0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_before_a_visit_has_settled_does_not_count() {
+    let scene = Scene::start().await;
+    let queries = Arc::new(Mutex::new(0));
+    let note = move |request: &Request| {
+        let mut queries = queries.lock().unwrap();
+        *queries += u32::from(is_query(request));
+        // Each visit has so many queries, as the first one takes as long as four.
+        let is_first = is_query(request) && *queries % (OPERATIONS - 1) == 1;
+        if is_first { Deed::Delay(3 * TICK) } else { Deed::Pass }
+    };
+    let slow_at_first = scene.relay(note).await;
+    let steady = scene.relay(|_| Deed::Pass).await;
+    // Both times lie between two ticks, so that nothing happens at the same moment.
+    let settle = 5 * TICK / 2;
+    let counted = OPERATIONS * TICK - TICK / 2;
+    let settings =
+        Settings { settle, duration: 2 * counted, ..settings(&[&slow_at_first, &steady]) };
+    let results = run(&settings).await.unwrap();
+    let [slow, steady] = targets(&results) else { panic!("two targets: {results:?}") };
+    let latency = |target: &TargetResult| target.total.latency_us.unwrap();
+    // The slow one began too early to be counted as slow, and was done in time to be counted as done.
+    assert_eq!(operations(slow), [u64::from(OPERATIONS) - 1; 2]);
+    assert_eq!(operations(steady), [u64::from(OPERATIONS); 2]);
+    assert!(latency(slow).max < 1500.0 && latency(steady).max < 1500.0, "{results:?}");
+    let per_visit = slow.total.throughput * counted.as_secs_f64();
+    assert_eq!(per_visit.round(), f64::from(OPERATIONS) - 1.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,7 @@ pub fn settings(relays: &[&Relay]) -> Settings {
         duration: rounds * OPERATIONS * TICK,
         rounds: rounds as usize,
         warm_up: Duration::ZERO,
+        settle: Duration::ZERO,
         rate: None,
         records: 1000,
         record_bytes: 100,
