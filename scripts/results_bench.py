@@ -1,6 +1,8 @@
 """Makes docs/results/performance.md out of what scripts/bench has measured, in the folder that it names."""
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,9 +34,8 @@ HAProxy and pooler share these processors, so that a relay's latency here is mor
 their own; ratios within a table were measured in the same moments.
 
 *÷ direct* is the median of the ratios of all rounds, with their quartiles. Each round visits each target once,
-beginning with another one. *haproxy* is HAProxy 2.6 in TCP mode with `splice-auto`: what a relay costs that knows
-nothing of Bolt. *again* is the same pooler a second time. Processor time is that of the process with the target's
-name.
+beginning with another one. *haproxy* is HAProxy {haproxy_version()} in TCP mode with `splice-auto`: what a relay costs
+that knows nothing of Bolt. Processor time is that of the process with the target's name.
 
 ## Against the targets
 """)
@@ -43,6 +44,10 @@ name.
         for check in results(name)["checks"]:
             value = "–" if check["value"] is None else f"{check['value']:.3f}"
             print(f"| {title}: `{check['check']}` | {value} | {'yes' if check['holds'] else '**no**'} |")
+    print("""
+`p99/p50` is taken within rounds of half a second: the queue serves in the order of arrival, so that within a few
+of its turns everybody waits for as long. Over all rounds together, as in the table further down, the two lie
+further apart, because a shared machine changes its pace.""")
     for name, title in PARTS:
         print(f"\n## {title}\n\n```\n{(folder / f'{name}.command').read_text().strip()}\n```\n")
         print((folder / f"{name}.md").read_text().strip())
@@ -79,6 +84,11 @@ Neo4j, each user with a pool of its own.
         p50 = [target["total"]["latency_us"]["p50"] / 1000 for target in (direct, pooled)]
         print(f"| {count} | {p50[0]:.2f} ms | {p50[1]:.2f} ms | {cost:.1f} µs |")
     chart("Processor time per query, by users", curve)
+
+
+def haproxy_version():
+    words = subprocess.run(["haproxy", "-v"], check=True, capture_output=True, text=True).stdout
+    return re.search(r"version (\d+\.\d+\.\d+)", words).group(1)
 
 
 def cpu_us(total):
