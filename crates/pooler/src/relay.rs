@@ -135,7 +135,7 @@ impl<'a> Relay<'a> {
             address: None,
             before: lease.wire.counts(),
         };
-        let clock = wait::Clock::new(unit.started);
+        let clock = wait::Clock::new(unit.started, session.client.written);
         Self { session, lease: Some(lease), unit, clock }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Instant, client_written: u64) -> Self {
         Self {
             is_alarm_set: false,
             checked: now,
@@ -41,7 +41,7 @@ impl Clock {
             listening: now,
             client: now,
             client_took: now,
-            client_written: 0,
+            client_written,
             told_alive: now,
             abandoned: None,
         }
