@@ -162,6 +162,15 @@ impl Turns<'_> {
         for crew in crews {
             miscounted.extend(crew.dismiss(self.settings).await);
         }
+        // Whatever else went wrong: a write that was lost, or done twice, is said.
+        let measured = match miscounted.is_empty() {
+            true => measured,
+            false => measured
+                .and_then(|measured| {
+                    measured.context("ended before the first round was over").map(Some)
+                })
+                .with_context(|| miscounted.join("; ")),
+        };
         let workload = self.workload;
         Ok(measured?.map(|targets| WorkloadResult { workload, targets, miscounted }))
     }

@@ -9,6 +9,8 @@ use bolt::message::Secret;
 use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
+use crate::signals::Signals;
+
 /// Run the embedded Bolt server: a small in-memory graph database for official drivers
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -82,12 +84,14 @@ pub fn run(arguments: Arguments) -> Result<()> {
         bail!("--max-threads 0 would refuse every query; give at least 1");
     }
     crate::runtime()?.block_on(async {
+        // Before anything is said: whoever reads the address may end the process at once.
+        let mut signals = Signals::new()?;
         let listener = listen(arguments.listen).await?;
         let sandbox = Sandbox::start(listener, arguments.settings())?;
         println!("bolt://{}", sandbox.address());
         tokio::select! {
             () = sandbox.run() => {}
-            () = crate::interrupted() => {}
+            () = signals.ended() => {}
         }
         Ok(())
     })

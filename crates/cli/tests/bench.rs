@@ -146,6 +146,7 @@ fn numbers_that_no_machine_can_hold_are_refused() {
     let both = ["--clients", &most, "--idle-clients", &most];
     assert!(refused(&["a", "b"], &both, 1).contains("--idle-clients"));
     assert!(refused(&["a", "b"], &["--rate", "1e-30"], 1).contains("--rate"));
+    assert!(refused(&["a", "b"], &["--settle", "1e30"], 1).contains("--settle"));
 }
 
 #[test]
@@ -250,8 +251,14 @@ async fn a_wrong_password_is_named_before_the_run_and_not_shown() {
     assert_eq!(sandbox.books().all.opened, 1);
 }
 
+/// All numbers of a run, in the shape that the schema says.
 fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    let results = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let schema = include_str!("../../bench/results.schema.json");
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let errors: Vec<_> = schema.iter_errors(&results).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    results
 }
 
 fn file_names(folder: &Path) -> BTreeSet<String> {

@@ -100,7 +100,7 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--ground:#12161c;--raised:#1b212a;--text:#e6eaf0;--muted:#9aa6b5;--line:#2f3845}}\
 *{box-sizing:border-box}\
 body{margin:0;background:var(--ground);color:var(--text);font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif}\
-main{max-width:900px;margin:0 auto;padding:24px 20px 64px}\
+main{max-width:980px;margin:0 auto;padding:24px 20px 64px}\
 h1{font-size:1.7rem;line-height:1.25;margin:.2em 0}h2{font-size:1.25rem;margin:2em 0 .5em}\
 .muted{color:var(--muted);fill:var(--muted)}\
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}\
@@ -108,7 +108,7 @@ h1{font-size:1.7rem;line-height:1.25;margin:.2em 0}h2{font-size:1.25rem;margin:2
 .figures b{display:block;font-size:1.3rem;line-height:1.2;font-variant-numeric:tabular-nums}\
 .figures span{color:var(--muted);font-size:.9rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
-th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\
+th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\
 th:first-child{text-align:left;position:sticky;left:0;background:var(--ground)}thead th{color:var(--muted);font-weight:600}tbody th{font-weight:500}\
 .chart{margin:20px 0}.chart svg{width:100%;height:auto;display:block}\
 .narrow{display:none}@media(max-width:620px){.wide{display:none}.narrow{display:block}tbody th{white-space:normal;min-width:8.5em}}\

@@ -105,6 +105,26 @@ async fn a_write_that_was_acknowledged_and_not_done_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_is_also_reported_of_a_run_that_ended_before_its_first_round_was_over() {
+    let scene = Scene::start().await;
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let (stop, mut count, mut swallows) = (is_stopped.clone(), counted(is_write), false);
+    let swallow = move |request: &Request| {
+        let nth = count(request);
+        swallows = nth == 7 || (swallows && matches!(request, Request::Pull(_)));
+        stop.fetch_or(nth == 8, Ordering::Relaxed);
+        if swallows { Deed::Swallow } else { Deed::Pass }
+    };
+    let (a, b) = (scene.relay(swallow).await, scene.open().await);
+    let settings = Settings { workloads: vec![Workload::Write], ..settings(&[&a, &b]) };
+    let is_stopped = Arc::new(move || is_stopped.load(Ordering::Relaxed));
+    let error = format!("{:#}", bench::run(&settings, is_stopped).await.unwrap_err());
+    assert!(error.contains("a: 8 writes were acknowledged, 0 failed, and 7 were done"), "{error}");
+    assert!(error.contains("ended before the first round was over"), "{error}");
+    assert_eq!(scene.left_behind("").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_was_done_twice_is_reported() {
     let double = |nth, request: &Request| match request {
         Request::Run { query, parameters, extra } if nth == 7 => Deed::Replace(Request::Run {
