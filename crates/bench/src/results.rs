@@ -123,7 +123,7 @@ impl Sample {
         memory_bytes: BTreeMap<String, u64>,
     ) -> Self {
         let seconds = seen.elapsed.as_secs_f64();
-        let operations = seen.operations;
+        let operations = seen.latency.len();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let us = |quantile| seen.latency.value_at_quantile(quantile) as f64 / NS_PER_US;
         let latency = Latency {
@@ -138,7 +138,7 @@ impl Sample {
             seconds,
             operations,
             throughput: per_second(operations),
-            latency_us: (!seen.latency.is_empty()).then_some(latency),
+            latency_us: (operations > 0).then_some(latency),
             records_per_s: per_second(seen.records),
             bytes_per_s: per_second(seen.bytes),
             errors: seen.errors.clone(),

@@ -206,7 +206,7 @@ impl Turns<'_> {
                 }
                 let (settle, duration) = (self.settings.settle, self.settings.visit_duration());
                 let visited = self.visit(&mut crews[index], settle, duration).await;
-                measured[index].add(visited);
+                measured[index].rounds.extend(visited);
             }
         }
         self.show_progress(self.settings.rounds);
@@ -231,7 +231,12 @@ impl Turns<'_> {
         Some(results)
     }
 
-    async fn visit(&self, crew: &mut Crew, settle: Duration, duration: Duration) -> Visited {
+    async fn visit(
+        &self,
+        crew: &mut Crew,
+        settle: Duration,
+        duration: Duration,
+    ) -> Option<Visited> {
         let visit = Visit {
             settle,
             duration,
@@ -262,10 +267,6 @@ struct Measured {
 }
 
 impl Measured {
-    fn add(&mut self, visited: Visited) {
-        self.rounds.push(visited);
-    }
-
     fn result(&self, name: &str) -> TargetResult {
         let mut seen = Seen::default();
         let mut cpu_s = std::collections::BTreeMap::new();

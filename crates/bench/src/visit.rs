@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,14 +19,12 @@ use crate::settings::NamedProcess;
 /// What the clients of one target saw.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Successful ones.
-    pub operations: u64,
-    /// Of those that began within the time that counts, in nanoseconds.
+    /// Of successful operations, in nanoseconds.
     pub latency: Histogram<u64>,
     pub records: u64,
     pub bytes: u64,
-    /// From the beginning of what counts to the end of the last successful operation: clients that wait in
-    /// vain for an answer do not make those slower that have theirs.
+    /// In which the clients did that, each for as long as it was at work: those that wait in vain for an
+    /// answer, or for longer than the others, do not make these slower.
     pub elapsed: Duration,
     pub errors: BTreeMap<String, u64>,
 }
@@ -33,7 +32,6 @@ pub(crate) struct Seen {
 impl Default for Seen {
     fn default() -> Self {
         Self {
-            operations: 0,
             latency: Histogram::new(SIGNIFICANT_DIGITS).expect("the digits are valid"),
             records: 0,
             bytes: 0,
@@ -45,7 +43,6 @@ impl Default for Seen {
 
 impl Seen {
     pub fn add(&mut self, other: &Self) {
-        self.operations += other.operations;
         self.latency.add(&other.latency).expect("a histogram that grows takes any value");
         self.records += other.records;
         self.bytes += other.bytes;
@@ -55,26 +52,16 @@ impl Seen {
         }
     }
 
-    /// `at`: when it was done, since the beginning of what counts.
-    fn note(&mut self, took: Duration, at: Duration, outcome: Result<Tally, ClientError>) {
+    fn note(&mut self, took: Duration, outcome: Result<Tally, ClientError>) {
         match outcome {
             Ok(tally) => {
-                self.operations += 1;
-                self.elapsed = self.elapsed.max(at);
-                if took <= at {
-                    let took = u64::try_from(took.min(LATENCY_MAX).as_nanos()).unwrap_or(u64::MAX);
-                    self.latency.record(took).expect("a histogram that grows takes any value");
-                }
+                let took = u64::try_from(took.min(LATENCY_MAX).as_nanos()).unwrap_or(u64::MAX);
+                self.latency.record(took).expect("a histogram that grows takes any value");
                 self.records += tally.records;
                 self.bytes += tally.bytes;
             }
             Err(error) => self.fail(reason(&error), 1),
         }
-    }
-
-    /// What was done so far does not count. Errors do, whenever they happened.
-    fn forget_done(&mut self) {
-        *self = Self { errors: mem::take(&mut self.errors), ..Self::default() };
     }
 
     fn fail(&mut self, reason: String, count: u64) {
@@ -102,12 +89,14 @@ pub(crate) struct Visited {
 }
 
 impl Visit<'_> {
-    /// Has all clients work until the time is over, and every answer is there.
-    pub async fn run(&self, performers: &mut Vec<Performer>) -> Visited {
+    /// Has all clients work until the time is over, and every answer is there. `None` if that was ended
+    /// before anything counted.
+    pub async fn run(&self, performers: &mut Vec<Performer>) -> Option<Visited> {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let count = performers.len();
-        let (start, whole) = (Instant::now(), self.settle + self.duration);
         let mut before = Usage::read(self.processes);
+        let (start, whole) = (Instant::now(), self.settle + self.duration);
+        let window = Window { from: start + self.settle, until: start + whole };
         let mut working = JoinSet::new();
         for (number, performer) in mem::take(performers).into_iter().enumerate() {
             let pace = match self.rate {
@@ -115,32 +104,68 @@ impl Visit<'_> {
                 None => Pace::closed(start, whole),
             };
             let is_stopped = self.is_stopped.clone();
-            let counted_from = start + self.settle;
-            working.spawn(work(performer, pace, counted_from, seen.clone(), is_stopped));
+            working.spawn(work(performer, pace, window, seen.clone(), is_stopped));
         }
+        let mut working = pin!(working.join_all());
         if !self.settle.is_zero() {
-            sleep_until(start + self.settle).await;
-            locked(&seen).forget_done();
-            before = Usage::read(self.processes);
+            tokio::select! {
+                ended = &mut working => {
+                    performers.extend(ended.into_iter().map(|(performer, _)| performer));
+                    return None;
+                }
+                () = sleep_until(window.from) => before = Usage::read(self.processes),
+            }
         }
-        *performers = working.join_all().await;
-        Visited { seen: mem::take(&mut *locked(&seen)), before, after: Usage::read(self.processes) }
+        let mut rate = 0.0;
+        for (performer, own_rate) in working.await {
+            performers.push(performer);
+            rate += own_rate;
+        }
+        let after = Usage::read(self.processes);
+        let mut seen = mem::take(&mut *locked(&seen));
+        if rate > 0.0 {
+            seen.elapsed = Duration::from_secs_f64(seen.latency.len() as f64 / rate);
+        }
+        Some(Visited { seen, before, after })
     }
 }
 
+/// The time that counts.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Instant,
+    until: Instant,
+}
+
+impl Window {
+    /// Whether an operation is part of what is measured. What began before counts only if nothing came of
+    /// it in all that time.
+    fn counts(&self, began: Instant, done: Instant) -> bool {
+        began >= self.from || done >= self.until
+    }
+}
+
+/// Returns the client, and how many operations it did in a second.
 async fn work(
     mut performer: Performer,
     mut pace: Pace,
-    counted_from: Instant,
+    window: Window,
     seen: Arc<Mutex<Seen>>,
     is_stopped: IsStopped,
-) -> Performer {
+) -> (Performer, f64) {
+    let mut progress = Progress { since: window.from, last: window.from, done: 0 };
     while let Some(from) = pace.next().await {
         let outcome = performer.perform().await;
+        let now = Instant::now();
         let failed_to_connect = matches!(outcome, Err(ClientError::Connect(_)));
-        locked(&seen).note(from.elapsed(), counted_from.elapsed(), outcome);
+        if window.counts(from, now) {
+            progress.note(now, outcome.is_ok());
+            locked(&seen).note(now - from, outcome);
+        } else {
+            progress.since = progress.since.max(now);
+        }
         if is_stopped() {
-            return performer;
+            return (performer, progress.rate(window.until.min(now)));
         }
         if failed_to_connect {
             // A target that is gone would be asked as often as the processor allows.
@@ -150,7 +175,32 @@ async fn work(
     if pace.missed > 0 {
         locked(&seen).fail("not begun in time".into(), pace.missed);
     }
-    performer
+    (performer, progress.rate(window.until))
+}
+
+/// Of one client.
+#[derive(Debug)]
+struct Progress {
+    /// The end of the operation that began too early to count, or the beginning of what counts.
+    since: Instant,
+    /// When an operation last succeeded.
+    last: Instant,
+    done: u64,
+}
+
+impl Progress {
+    fn note(&mut self, now: Instant, is_done: bool) {
+        if is_done {
+            self.last = now;
+            self.done += 1;
+        }
+    }
+
+    /// Per second. The client was at work at least until `until`.
+    fn rate(&self, until: Instant) -> f64 {
+        let seconds = (self.last.max(until) - self.since).as_secs_f64();
+        if self.done > 0 { self.done as f64 / seconds } else { 0.0 }
+    }
 }
 
 fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
@@ -171,7 +221,8 @@ mod tests {
         let mut seen = Seen::default();
         for us in latencies_us {
             let took = Duration::from_micros(us);
-            seen.note(took, took, Ok(Tally { records: 1, bytes: 10 }));
+            seen.note(took, Ok(Tally { records: 1, bytes: 10 }));
+            seen.elapsed += took;
         }
         seen
     }
@@ -191,12 +242,41 @@ mod tests {
         let mut total = seen([100, 200]);
         let mut other = seen([1_000_000_000]);
         assert_eq!(other.elapsed, Duration::from_secs(1000));
-        other.note(Duration::from_secs(1), Duration::from_secs(9), Err(ClientError::Closed));
+        other.note(Duration::from_secs(1), Err(ClientError::Closed));
         total.add(&other);
         total.add(&other);
         assert_eq!(total.latency.len(), 4);
         assert_eq!(total.errors["connection closed"], 2);
-        assert_eq!(total.elapsed, Duration::from_micros(200) + 2 * Duration::from_secs(1000));
+        assert_eq!(total.elapsed, Duration::from_micros(300) + 2 * Duration::from_secs(1000));
         assert!(total.latency.max() >= 999_000_000_000);
+    }
+
+    #[test]
+    fn a_client_is_as_fast_as_it_was_while_it_worked() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let rate = |since, done: &[u64]| {
+            let mut progress = Progress { since: at(since), last: at(since), done: 0 };
+            done.iter().for_each(|ms| progress.note(at(*ms), true));
+            progress.note(at(3000), false);
+            progress.rate(at(1000))
+        };
+        assert_eq!(rate(0, &[250, 500, 750, 1000]), 4.0);
+        // The last one was still under way when the time was over, and was waited for.
+        assert_eq!(rate(0, &[500, 1000, 2000]), 1.5);
+        // It had nothing to show for the second half.
+        assert_eq!(rate(0, &[250, 500]), 2.0);
+        assert_eq!(rate(500, &[750, 1000]), 4.0);
+        assert_eq!(rate(0, &[]), 0.0);
+    }
+
+    #[test]
+    fn what_began_too_early_counts_only_if_it_took_all_the_time() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let window = Window { from: at(500), until: at(1000) };
+        let cases = [(0, 400), (400, 600), (400, 1000), (500, 600), (999, 1500)];
+        let counted = cases.map(|(began, done)| window.counts(at(began), at(done)));
+        assert_eq!(counted, [false, false, true, true, true]);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn serve_unit(session: &mut Session, first: Piece, tag: u8) -> 
     let mut relay = Relay::new(session, lease, tag);
     relay.forward(first, tag);
     let outcome = relay.run().await;
-    let outcome = relay.end(outcome);
+    let outcome = relay.end(outcome).await;
     if let Err(End::Protocol(_)) = outcome {
         Box::pin(session.client.finish()).await;
     }
@@ -156,7 +156,6 @@ impl<'a> Relay<'a> {
         self.forward_answers()?;
         // What comes now begins another unit of work, and may be another user's.
         if self.is_over() {
-            self.answer_early().await;
             return Ok(true);
         }
         self.forward_requests()?;
@@ -166,16 +165,6 @@ impl<'a> Relay<'a> {
         }
         self.wait().await?;
         Ok(false)
-    }
-
-    /// Lets the client have its last answer before the connection is handed on, so that it can read while
-    /// we tidy up. Not so if logins may have changed: that has to be known here before anybody is told.
-    async fn answer_early(&mut self) {
-        if !self.unit.touches_system && !self.unit.client_gone {
-            let client = &mut self.session.client;
-            // What did not work here is found out by whoever writes next.
-            let _: Poll<_> = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
-        }
     }
 
     fn upstream(&mut self) -> &mut Upstream {
@@ -206,21 +195,30 @@ impl<'a> Relay<'a> {
     }
 
     /// Hands the connection on and leaves the client in the state that it must believe in.
-    fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
+    async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
         let held = self.unit.started.elapsed();
-        self.session.count_bytes();
-        let metrics = self.session.shared.metrics();
-        metrics.unit_ended(self.unit.kind, held);
+        let counts = self.lease.as_ref().map(|lease| lease.wire.counts());
+        // First, so that a client that asks again as soon as it is answered, on whatever connection of its
+        // own, finds this one free.
         if let Some(lease) = self.lease.take() {
-            let ((read, written), before) = (lease.wire.counts(), self.unit.before);
-            metrics.bytes(Side::Upstream, read - before.0, written - before.1);
             let leaks = self.unit.reset_sent && self.unit.has_records && lease.may_leak_warnings;
             // Anything but a clean connection is closed by the lease itself.
             if leaks { lease.discard() } else { drop(lease) }
         }
-        // Whether it was completed is not asked: a change whose answer was lost may have happened.
+        // Whether it was completed is not asked: a change whose answer was lost may have happened. It is
+        // known here before anybody is told.
         if self.unit.touches_system {
             self.session.shared.directory().forget_verified();
+        }
+        if outcome.is_ok() && !self.unit.client_gone {
+            self.answer().await;
+        }
+        self.session.count_bytes();
+        let metrics = self.session.shared.metrics();
+        metrics.unit_ended(self.unit.kind, held);
+        if let Some((read, written)) = counts {
+            let before = self.unit.before;
+            metrics.bytes(Side::Upstream, read - before.0, written - before.1);
         }
         self.session.set_client_state(ClientState::Idle);
         if self.unit.hang_up {
@@ -236,6 +234,13 @@ impl<'a> Relay<'a> {
             self.session.state = if failed { ServerState::Failed } else { ServerState::Ready };
         }
         Ok(())
+    }
+
+    /// Sends the last answer, so that the client can read while we count. What the socket does not take at
+    /// once, or refuses, is dealt with by whoever writes next.
+    async fn answer(&mut self) {
+        let client = &mut self.session.client;
+        let _: Poll<_> = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
     }
 
     /// A time-out of ours ended the work after all that was asked for had been answered: the client
