@@ -57,6 +57,8 @@ def document(arguments, uris, sandbox_pid, pooler_pid):
         "# Measured results\n",
         f"Made by `scripts/results` on {today}; {machine}. The machine is shared: times vary from run to run,",
         "counts do not.\n",
+        "Elsewhere: [what the pooler costs](performance.md), [the patterns on Airflow](airflow.md), [Docker Compose](compose.md),",
+        "drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing](fuzz.md).\n",
         "## The lab: 100 tasks, 32 at once, 5 calls each, 200 ms of other work after each call\n",
         lab_table(arguments.runs),
         "\nOpened is exactly tasks × calls for *problematic* and exactly tasks for *improved* on every server.",

@@ -22,7 +22,10 @@ def main():
     folder = Path(sys.argv[1])
 
     def results(name):
-        return json.loads((folder / f"{name}.json").read_text())
+        try:
+            return json.loads((folder / f"{name}.json").read_text())
+        except FileNotFoundError:
+            sys.exit(f"scripts/bench: {name} has not been measured yet; run it without naming a part")
 
     first = results("neo4j")
     machine = first["machine"]
