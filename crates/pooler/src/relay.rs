@@ -7,7 +7,6 @@ mod answers;
 mod requests;
 mod wait;
 
-use std::future::poll_fn;
 use std::mem;
 use std::task::Poll;
 use std::time::Duration;
@@ -211,7 +210,9 @@ impl<'a> Relay<'a> {
             self.session.shared.directory().forget_verified();
         }
         if outcome.is_ok() && !self.unit.client_gone {
-            self.answer().await;
+            // The client can read while we count. What the socket does not take now, or refuses, is dealt
+            // with by whoever writes next.
+            let _: Poll<_> = self.session.client.flush_at_once().await;
         }
         self.session.count_bytes();
         let metrics = self.session.shared.metrics();
@@ -234,13 +235,6 @@ impl<'a> Relay<'a> {
             self.session.state = if failed { ServerState::Failed } else { ServerState::Ready };
         }
         Ok(())
-    }
-
-    /// Sends the last answer, so that the client can read while we count. What the socket does not take at
-    /// once, or refuses, is dealt with by whoever writes next.
-    async fn answer(&mut self) {
-        let client = &mut self.session.client;
-        let _: Poll<_> = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
     }
 
     /// A time-out of ours ended the work after all that was asked for had been answered: the client

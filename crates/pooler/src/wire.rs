@@ -96,6 +96,11 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes what the socket takes now. Pending if that is not all.
+    pub async fn flush_at_once(&mut self) -> Poll<io::Result<()>> {
+        poll_fn(|cx| Poll::Ready(self.poll_flush(cx))).await
+    }
+
     /// See [`Socket::acknowledge_quickly`].
     pub fn acknowledge_quickly(&self) {
         self.socket.acknowledge_quickly();

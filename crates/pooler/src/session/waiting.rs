@@ -21,8 +21,7 @@ impl Session {
     pub(super) async fn wait(&mut self) -> Result<(), End> {
         if self.client.has_output() {
             // Nearly always the socket takes all of it at once; the limit is for when it doesn't.
-            let flushed = poll_fn(|cx| Poll::Ready(self.client.poll_flush(cx))).await;
-            match flushed {
+            match self.client.flush_at_once().await {
                 Poll::Ready(flushed) => flushed?,
                 Poll::Pending => Box::pin(self.flush()).await?,
             }
