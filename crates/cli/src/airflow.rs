@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let stop = Stop::default();
     crate::runtime()?.block_on(async {
-        crate::stop_when_interrupted(&stop, "ending Airflow (once more to end at once)");
+        crate::stop_when_interrupted(&stop, "ending Airflow (once more to end at once)")?;
         let playground = Playground::open(&settings, &stop).await?;
         print(&playground);
         playground.stay(&stop).await

@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         crate::stop_when_interrupted(
             &stop,
             "ending; what was measured is kept (once more to end at once)",
-        );
+        )?;
         bench::run(&settings, Arc::new(move || stop.is_stopped())).await
     })?;
     for workload in &results.workloads {

@@ -100,7 +100,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let stop = Stop::default();
     let (folder, results) = crate::runtime()?.block_on(async {
         let words = "ending the tasks; what was measured is kept (once more to end at once)";
-        crate::stop_when_interrupted(&stop, words);
+        crate::stop_when_interrupted(&stop, words)?;
         lab::run(&settings, &stop).await
     })?;
     println!("{}", lab::output::comparison(&results).text());

@@ -82,23 +82,18 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Tells `stop` at the first Ctrl-C or SIGTERM, and ends the process at the second.
-fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) {
+fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) -> anyhow::Result<()> {
     let stop = stop.clone();
+    let mut signals = signals::Signals::new()?;
     tokio::spawn(async move {
-        interrupted().await;
+        signals.ended().await;
         eprintln!("{words}");
         stop.stop();
-        interrupted().await;
+        signals.ended().await;
         std::process::exit(INTERRUPTED);
     });
+    Ok(())
 }
 
 /// As shells report a process that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
-
-/// Returns at the first Ctrl-C or SIGTERM.
-async fn interrupted() {
-    if let Ok(mut signals) = signals::Signals::new() {
-        signals.ended().await;
-    }
-}
