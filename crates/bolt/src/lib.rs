@@ -20,7 +20,7 @@ mod scan;
 
 pub use chunk::{ChunkError, Dechunker};
 pub use failure::Failure;
-pub use message::{MessageError, Request, Response};
+pub use message::{MessageError, Request, RequestTag, Response};
 pub use packstream::{Dictionary, PackError, Reader, Structure, Value};
 pub use requests::{Piece, Requests};
 pub use scan::{Scanned, Scanner};

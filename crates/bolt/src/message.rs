@@ -3,6 +3,7 @@
 
 mod extra;
 mod request;
+mod request_tag;
 mod response;
 
 use thiserror::Error;
@@ -11,6 +12,7 @@ use crate::packstream::PackError;
 
 pub use extra::{AccessMode, Auth, Hello, Route, Secret, Stream, TransactionExtra};
 pub use request::Request;
+pub use request_tag::RequestTag;
 pub use response::{Response, put_failure, put_record_header, put_success};
 
 /// The byte after a message's structure marker.

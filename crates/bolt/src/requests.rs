@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use crate::chunk::{ChunkError, HEADER};
-use crate::message::tag;
+use crate::message::{RequestTag, tag};
 use crate::scan::{drop_noops, message_length, tag_of};
 
 /// What [`Requests::next`] found. `Debug` shows lengths, never bytes: these may be a login's.
@@ -16,6 +16,24 @@ pub enum Piece {
     Begun { wire: BytesMut },
     /// More of it; `ended` with its last byte.
     More { wire: BytesMut, ended: bool },
+}
+
+impl Piece {
+    /// Which request begins here; `None` if this is more of one that has begun before.
+    pub fn request(&self) -> Option<RequestTag> {
+        match self {
+            Self::Message { tag, .. } => Some((*tag).into()),
+            Self::Begun { .. } => Some(RequestTag::Run),
+            Self::More { .. } => None,
+        }
+    }
+
+    /// The bytes as they stood on the wire.
+    pub fn wire(&self) -> &BytesMut {
+        match self {
+            Self::Message { wire, .. } | Self::Begun { wire } | Self::More { wire, .. } => wire,
+        }
+    }
 }
 
 impl std::fmt::Debug for Piece {

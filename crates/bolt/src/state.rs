@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use thiserror::Error;
 
-use crate::message::tag;
+use crate::message::RequestTag;
 
 /// The states of the Bolt specification, after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,35 +41,51 @@ impl ServerState {
     }
 
     /// Whether `request` is legal here; a server answers an illegal one with FAILURE and closes.
-    pub fn accepts(self, request: u8) -> bool {
-        if request == tag::GOODBYE {
+    pub fn accepts(self, request: RequestTag) -> bool {
+        if request == RequestTag::Goodbye {
             return true;
         }
         match self {
-            Self::Negotiation => request == tag::HELLO,
-            Self::Authentication => request == tag::LOGON,
+            Self::Negotiation => request == RequestTag::Hello,
+            Self::Authentication => request == RequestTag::Logon,
             Self::Ready => matches!(
                 request,
-                tag::RUN | tag::BEGIN | tag::ROUTE | tag::RESET | tag::LOGOFF | tag::TELEMETRY
+                RequestTag::Run
+                    | RequestTag::Begin
+                    | RequestTag::Route
+                    | RequestTag::Reset
+                    | RequestTag::Logoff
+                    | RequestTag::Telemetry
             ),
-            Self::Streaming => matches!(request, tag::PULL | tag::DISCARD | tag::RESET),
+            Self::Streaming => {
+                matches!(request, RequestTag::Pull | RequestTag::Discard | RequestTag::Reset)
+            }
             Self::TxReady => {
-                matches!(request, tag::RUN | tag::COMMIT | tag::ROLLBACK | tag::RESET)
+                matches!(
+                    request,
+                    RequestTag::Run | RequestTag::Commit | RequestTag::Rollback | RequestTag::Reset
+                )
             }
             Self::TxStreaming => matches!(
                 request,
-                tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT | tag::ROLLBACK | tag::RESET
+                RequestTag::Run
+                    | RequestTag::Pull
+                    | RequestTag::Discard
+                    | RequestTag::Commit
+                    | RequestTag::Rollback
+                    | RequestTag::Reset
             ),
-            Self::Failed | Self::Interrupted => {
-                !matches!(request, tag::BEGIN | tag::LOGON | tag::LOGOFF | tag::HELLO)
-            }
+            Self::Failed | Self::Interrupted => !matches!(
+                request,
+                RequestTag::Begin | RequestTag::Logon | RequestTag::Logoff | RequestTag::Hello
+            ),
             Self::Defunct => false,
         }
     }
 }
 
 /// What of a summary the next state depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Summary {
     Success { has_more: bool },
     Ignored,
@@ -78,10 +94,10 @@ pub enum Summary {
 
 /// Follows one connection from the outside: requests go in as they are sent, summaries as they
 /// arrive, first come, first answered.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tracker {
     state: ServerState,
-    unanswered: VecDeque<u8>,
+    unanswered: VecDeque<RequestTag>,
     /// Results of the open transaction that still have records.
     open_results: usize,
     has_logon: bool,
@@ -108,8 +124,8 @@ impl Tracker {
         self.state
     }
 
-    /// Tags of requests without a summary, oldest first.
-    pub fn unanswered(&self) -> impl ExactSizeIterator<Item = u8> {
+    /// Requests without a summary, oldest first.
+    pub fn unanswered(&self) -> impl ExactSizeIterator<Item = RequestTag> {
         self.unanswered.iter().copied()
     }
 
@@ -122,27 +138,26 @@ impl Tracker {
     /// 40 times for BEGIN on 5.26).
     pub fn may_reset(&self) -> bool {
         self.state != ServerState::Defunct
-            && !self
-                .unanswered
-                .iter()
-                .any(|tag| matches!(*tag, tag::BEGIN | tag::LOGON | tag::LOGOFF))
+            && !self.unanswered.iter().any(|tag| {
+                matches!(*tag, RequestTag::Begin | RequestTag::Logon | RequestTag::Logoff)
+            })
     }
 
-    /// A request with this tag was sent.
-    pub fn sent(&mut self, request: u8) {
-        if request == tag::GOODBYE {
+    /// This request was sent.
+    pub fn sent(&mut self, request: RequestTag) {
+        if request == RequestTag::Goodbye {
             self.state = ServerState::Defunct;
         } else {
             self.unanswered.push_back(request);
         }
     }
 
-    /// A summary arrived; returns the tag of the request that it answers.
+    /// A summary arrived; returns the request that it answers.
     ///
     /// # Errors
     /// Nothing was owed. Whatever the server means by it (it says SUCCESS to the victim of
     /// `dbms.killConnection`), the connection can't be used any more.
-    pub fn answered(&mut self, summary: Summary) -> Result<u8, Unsolicited> {
+    pub fn answered(&mut self, summary: Summary) -> Result<RequestTag, Unsolicited> {
         let Some(request) = self.unanswered.pop_front() else {
             self.state = ServerState::Defunct;
             return Err(Unsolicited);
@@ -167,31 +182,36 @@ impl Tracker {
         self.state = ServerState::Defunct;
     }
 
-    fn after_success(&mut self, request: u8, has_more: bool) -> ServerState {
+    fn after_success(&mut self, request: RequestTag, has_more: bool) -> ServerState {
         match request {
-            tag::HELLO if self.has_logon => ServerState::Authentication,
-            tag::LOGOFF => ServerState::Authentication,
-            tag::HELLO | tag::LOGON | tag::COMMIT | tag::ROLLBACK | tag::RESET => {
-                ServerState::Ready
-            }
-            tag::BEGIN => ServerState::TxReady,
-            tag::RUN if self.state.is_in_transaction() => {
+            RequestTag::Hello if self.has_logon => ServerState::Authentication,
+            RequestTag::Logoff => ServerState::Authentication,
+            RequestTag::Hello
+            | RequestTag::Logon
+            | RequestTag::Commit
+            | RequestTag::Rollback
+            | RequestTag::Reset => ServerState::Ready,
+            RequestTag::Begin => ServerState::TxReady,
+            RequestTag::Run if self.state.is_in_transaction() => {
                 self.open_results += 1;
                 ServerState::TxStreaming
             }
-            tag::RUN => ServerState::Streaming,
-            tag::PULL | tag::DISCARD if has_more => self.state,
-            tag::PULL | tag::DISCARD if self.state.is_in_transaction() => {
+            RequestTag::Run => ServerState::Streaming,
+            RequestTag::Pull | RequestTag::Discard if has_more => self.state,
+            RequestTag::Pull | RequestTag::Discard if self.state.is_in_transaction() => {
                 self.open_results = self.open_results.saturating_sub(1);
                 if self.open_results == 0 { ServerState::TxReady } else { ServerState::TxStreaming }
             }
-            tag::PULL | tag::DISCARD => ServerState::Ready,
+            RequestTag::Pull | RequestTag::Discard => ServerState::Ready,
             _ => self.state,
         }
     }
 
-    fn after_failure(&self, request: u8) -> ServerState {
-        let ends = matches!(request, tag::HELLO | tag::LOGON | tag::LOGOFF | tag::RESET);
+    fn after_failure(&self, request: RequestTag) -> ServerState {
+        let ends = matches!(
+            request,
+            RequestTag::Hello | RequestTag::Logon | RequestTag::Logoff | RequestTag::Reset
+        );
         if ends { ServerState::Defunct } else { ServerState::Failed }
     }
 }
@@ -207,7 +227,7 @@ mod tests {
     const DONE: Summary = Summary::Success { has_more: false };
     const MORE: Summary = Summary::Success { has_more: true };
 
-    fn after(steps: &[(u8, Summary)]) -> Tracker {
+    fn after(steps: &[(RequestTag, Summary)]) -> Tracker {
         let mut tracker = Tracker::ready();
         for (request, summary) in steps {
             tracker.sent(*request);
@@ -218,16 +238,23 @@ mod tests {
 
     #[test]
     fn an_auto_commit_query_is_over_when_its_stream_has_ended() {
-        assert!(!after(&[(tag::RUN, DONE)]).can_release());
-        assert!(!after(&[(tag::RUN, DONE), (tag::PULL, MORE)]).can_release());
-        assert!(after(&[(tag::RUN, DONE), (tag::PULL, MORE), (tag::DISCARD, DONE)]).can_release());
+        assert!(!after(&[(RequestTag::Run, DONE)]).can_release());
+        assert!(!after(&[(RequestTag::Run, DONE), (RequestTag::Pull, MORE)]).can_release());
+        assert!(
+            after(&[
+                (RequestTag::Run, DONE),
+                (RequestTag::Pull, MORE),
+                (RequestTag::Discard, DONE)
+            ])
+            .can_release()
+        );
     }
 
     #[test]
     fn a_pipelined_request_pins_the_connection() {
         let mut tracker = Tracker::ready();
-        tracker.sent(tag::RUN);
-        tracker.sent(tag::PULL);
+        tracker.sent(RequestTag::Run);
+        tracker.sent(RequestTag::Pull);
         tracker.answered(DONE).unwrap();
         assert!(!tracker.can_release());
         tracker.answered(DONE).unwrap();
@@ -236,31 +263,36 @@ mod tests {
 
     #[test]
     fn a_transaction_counts_its_open_results() {
-        let two_open = [(tag::BEGIN, DONE), (tag::RUN, DONE), (tag::RUN, DONE), (tag::PULL, DONE)];
+        let two_open = [
+            (RequestTag::Begin, DONE),
+            (RequestTag::Run, DONE),
+            (RequestTag::Run, DONE),
+            (RequestTag::Pull, DONE),
+        ];
         assert_eq!(after(&two_open).state(), ServerState::TxStreaming);
-        let none_open = [&two_open[..], &[(tag::PULL, DONE)]].concat();
+        let none_open = [&two_open[..], &[(RequestTag::Pull, DONE)]].concat();
         assert_eq!(after(&none_open).state(), ServerState::TxReady);
-        let committed = [&two_open[..], &[(tag::COMMIT, DONE)]].concat();
+        let committed = [&two_open[..], &[(RequestTag::Commit, DONE)]].concat();
         assert!(after(&committed).can_release());
     }
 
     #[test]
     fn a_failure_lasts_until_reset() {
-        let failed = [(tag::RUN, Summary::Failure), (tag::PULL, Summary::Ignored)];
+        let failed = [(RequestTag::Run, Summary::Failure), (RequestTag::Pull, Summary::Ignored)];
         assert_eq!(after(&failed).state(), ServerState::Failed);
-        assert!(after(&[&failed[..], &[(tag::RESET, DONE)]].concat()).can_release());
+        assert!(after(&[&failed[..], &[(RequestTag::Reset, DONE)]].concat()).can_release());
     }
 
     #[test]
     fn reset_must_wait_for_begin_and_login() {
-        for pending in [tag::BEGIN, tag::LOGON, tag::LOGOFF] {
+        for pending in [RequestTag::Begin, RequestTag::Logon, RequestTag::Logoff] {
             let mut tracker = Tracker::ready();
             tracker.sent(pending);
             assert!(!tracker.may_reset());
         }
         let mut tracker = Tracker::ready();
-        tracker.sent(tag::RUN);
-        tracker.sent(tag::PULL);
+        tracker.sent(RequestTag::Run);
+        tracker.sent(RequestTag::Pull);
         assert!(tracker.may_reset());
     }
 
@@ -275,8 +307,8 @@ mod tests {
     #[test]
     fn goodbye_ends_the_connection_whatever_is_still_answered() {
         let mut tracker = Tracker::ready();
-        tracker.sent(tag::RUN);
-        tracker.sent(tag::GOODBYE);
+        tracker.sent(RequestTag::Run);
+        tracker.sent(RequestTag::Goodbye);
         tracker.answered(DONE).unwrap();
         assert_eq!(tracker.state(), ServerState::Defunct);
         assert!(!tracker.can_release());
@@ -285,18 +317,18 @@ mod tests {
     #[test]
     fn login_takes_one_request_or_two() {
         let mut old = Tracker::new(false);
-        old.sent(tag::HELLO);
+        old.sent(RequestTag::Hello);
         old.answered(DONE).unwrap();
         assert_eq!(old.state(), ServerState::Ready);
 
         let mut new = Tracker::new(true);
-        for request in [tag::HELLO, tag::LOGON] {
+        for request in [RequestTag::Hello, RequestTag::Logon] {
             assert!(!new.can_release());
             new.sent(request);
             new.answered(DONE).unwrap();
         }
         assert!(new.can_release());
-        new.sent(tag::LOGOFF);
+        new.sent(RequestTag::Logoff);
         new.answered(DONE).unwrap();
         assert_eq!(new.state(), ServerState::Authentication);
     }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use bolt::Version;
 use serde::Serialize;
@@ -13,13 +13,14 @@ use tracing::info;
 
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
-    entries: Mutex<HashMap<u64, Arc<Client>>>,
+    entries: Mutex<HashMap<u64, Arc<Listed>>>,
     next_id: AtomicU64,
+    is_draining: AtomicBool,
 }
 
-/// One client connection.
+/// One client connection, for those who look at the list.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct Listed {
     pub id: u64,
     address: Option<SocketAddr>,
     since: Instant,
@@ -35,7 +36,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Entry {
     clients: Arc<Clients>,
-    client: Arc<Client>,
+    client: Arc<Listed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub(crate) struct ClientLine {
 
 impl Clients {
     pub fn open(self: &Arc<Self>, address: Option<SocketAddr>) -> Entry {
-        let client = Arc::new(Client {
+        let client = Arc::new(Listed {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             address,
             since: Instant::now(),
@@ -83,13 +84,19 @@ impl Clients {
         Entry { clients: self.clone(), client }
     }
 
-    /// Wakes everybody who has nothing to do.
-    pub fn wake_all(&self) {
+    /// The pooler is going: everybody who has nothing to do, or waits for a connection, is woken and
+    /// finds out by [`Entry::poll_draining`].
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::SeqCst);
         let clients: Vec<_> = self.lock().values().cloned().collect();
         for client in clients {
             let waker = client.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
             waker.inspect(Waker::wake_by_ref);
         }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::SeqCst)
     }
 
     pub fn len(&self) -> usize {
@@ -111,12 +118,12 @@ impl Clients {
         clients.iter().map(|client| client.line()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Client>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Listed>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Client {
+impl Listed {
     fn line(&self) -> ClientLine {
         let introduction = self.introduction.get();
         let user = self.user.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -158,13 +165,16 @@ impl Entry {
         self.client.state.store(state as u8, Ordering::Relaxed);
     }
 
-    /// Has [`Clients::wake_all`] wake this task.
-    pub fn set_waker(&self, waker: &Waker) {
+    /// Whether the pooler is going. If not, the task is woken when it does.
+    pub fn poll_draining(&self, cx: &Context<'_>) -> bool {
+        // The waker first: whoever begins to drain says so before waking those whose wakers are there.
         let mut known = self.client.waker.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *known {
-            Some(known) => known.clone_from(waker),
-            None => *known = Some(waker.clone()),
+            Some(known) => known.clone_from(cx.waker()),
+            None => *known = Some(cx.waker().clone()),
         }
+        drop(known);
+        self.clients.is_draining()
     }
 
     pub fn unit_begun(&self) {

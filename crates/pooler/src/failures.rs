@@ -4,8 +4,21 @@
 
 use std::time::Duration;
 
-use bolt::Failure;
 use bolt::failure::code;
+use bolt::{Failure, RequestTag, ServerState};
+
+use crate::config::Limits;
+use crate::reason::Reason;
+
+/// What a unit of work that ends for `reason` is told.
+pub(crate) fn of(reason: Reason, limits: &Limits) -> Failure {
+    match reason {
+        Reason::IdleInTransactionTimeout => timed_out(reason, limits.idle_in_transaction_timeout.0),
+        Reason::TransactionTimeout => timed_out(reason, limits.transaction_timeout.0),
+        Reason::Draining => draining(),
+        _ => unavailable("the connection to the server was lost; nothing was committed"),
+    }
+}
 
 pub(crate) fn acquisition_timed_out(waited: Duration, waiting: usize) -> Failure {
     Failure::new(
@@ -36,28 +49,17 @@ pub(crate) fn unavailable(why: impl std::fmt::Display) -> Failure {
     Failure::new(code::DATABASE_UNAVAILABLE, format!("BoltBouncer: {why}"))
 }
 
-pub(crate) fn upstream_lost() -> Failure {
-    unavailable("the connection to the server was lost; nothing was committed")
-}
-
 pub(crate) fn draining() -> Failure {
     unavailable("the pooler is shutting down")
 }
 
-pub(crate) fn idle_in_transaction(limit: Duration) -> Failure {
-    timed_out("idle_in_transaction_timeout", limit)
-}
-
-pub(crate) fn transaction_timed_out(limit: Duration) -> Failure {
-    timed_out("transaction_timeout", limit)
-}
-
-fn timed_out(setting: &str, limit: Duration) -> Failure {
+fn timed_out(limit_reached: Reason, limit: Duration) -> Failure {
     Failure::new(
         code::TRANSACTION_TIMED_OUT,
         format!(
-            "BoltBouncer: the transaction was rolled back after {} s ({setting})",
-            limit.as_secs_f64()
+            "BoltBouncer: the transaction was rolled back after {} s ({})",
+            limit.as_secs_f64(),
+            limit_reached.label()
         ),
     )
 }
@@ -70,10 +72,13 @@ pub(crate) fn rate_limited() -> Failure {
     )
 }
 
-pub(crate) fn illegal(tag: u8, state: bolt::ServerState) -> Failure {
+pub(crate) fn illegal(request: RequestTag, state: ServerState) -> Failure {
     Failure::new(
         code::REQUEST_INVALID,
-        format!("Message {tag:#04X} cannot be handled by a session in the {state:?} state."),
+        format!(
+            "Message {tag:#04X} cannot be handled by a session in the {state:?} state.",
+            tag = u8::from(request)
+        ),
     )
 }
 

@@ -3,8 +3,8 @@
 use bolt::Version;
 use bolt::version::{self, HandshakeError, Opening};
 
-use crate::metrics::Fault;
 use crate::pooler::Shared;
+use crate::reason::Reason;
 use crate::session::End;
 use crate::wire::Wire;
 
@@ -43,16 +43,16 @@ pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotia
                     Ok(Some(version)) => return Ok(Negotiated { version, by_manifest: true }),
                     Ok(None) => client.fill().await?,
                     Err(HandshakeError::NotOffered) => {
-                        return Err(End::Refused(Fault::Client, "version"));
+                        return Err(End::Because(Reason::ClientVersion));
                     }
-                    Err(_) => return Err(End::Protocol("handshake")),
+                    Err(_) => return Err(End::Because(Reason::Handshake)),
                 }
             }
         }
         _ => {
             client.output.extend_from_slice(&version::NOTHING_IN_COMMON);
             client.finish().await;
-            Err(End::Refused(Fault::Client, "version"))
+            Err(End::Because(Reason::ClientVersion))
         }
     }
 }
@@ -60,11 +60,11 @@ pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotia
 /// Tells a browser or a health check where it is; anything else is closed without a word.
 pub(crate) async fn refuse(client: &mut Wire) -> End {
     if !HTTP_METHODS.iter().any(|method| client.input.starts_with(method)) {
-        return End::Protocol("not_bolt");
+        return End::Because(Reason::NotBolt);
     }
     client.output.extend_from_slice(HTTP_ANSWER);
     client.finish().await;
-    End::Protocol("http")
+    End::Because(Reason::Http)
 }
 
 /// As much of the methods as the shortest input that can be told from Bolt.

@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 
-use bolt::message::tag;
-use bolt::{ChunkError, Piece, Requests};
+use bolt::{ChunkError, Piece, RequestTag, Requests};
 use bytes::BytesMut;
 
 #[derive(Debug)]
@@ -48,8 +47,8 @@ impl Inbox {
             return Ok(false);
         }
         let Some(piece) = self.requests.next(input)? else { return Ok(false) };
-        self.bytes += wire(&piece).len();
-        self.resets += usize::from(tag_of(&piece) == Some(tag::RESET));
+        self.bytes += piece.wire().len();
+        self.resets += usize::from(piece.request() == Some(RequestTag::Reset));
         self.pieces.push_back(piece);
         Ok(true)
     }
@@ -60,8 +59,8 @@ impl Inbox {
 
     pub fn pop(&mut self) -> Option<Piece> {
         let piece = self.pieces.pop_front()?;
-        self.bytes -= wire(&piece).len();
-        self.resets -= usize::from(tag_of(&piece) == Some(tag::RESET));
+        self.bytes -= piece.wire().len();
+        self.resets -= usize::from(piece.request() == Some(RequestTag::Reset));
         Some(piece)
     }
 
@@ -74,7 +73,7 @@ impl Inbox {
     pub fn is_full(&self) -> bool {
         self.pieces.len() >= PIECES_MAX
             || self.bytes >= BYTES_MAX
-            || self.pieces.back().and_then(tag_of) == Some(tag::LOGOFF)
+            || self.pieces.back().and_then(Piece::request) == Some(RequestTag::Logoff)
     }
 
     /// Gives memory back if nothing is waiting.
@@ -82,20 +81,6 @@ impl Inbox {
         if self.pieces.is_empty() {
             self.pieces = VecDeque::new();
         }
-    }
-}
-
-fn tag_of(piece: &Piece) -> Option<u8> {
-    match piece {
-        Piece::Message { tag, .. } => Some(*tag),
-        Piece::Begun { .. } => Some(tag::RUN),
-        Piece::More { .. } => None,
-    }
-}
-
-fn wire(piece: &Piece) -> &BytesMut {
-    match piece {
-        Piece::Message { wire, .. } | Piece::Begun { wire } | Piece::More { wire, .. } => wire,
     }
 }
 

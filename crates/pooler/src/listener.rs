@@ -12,8 +12,8 @@ use tokio_rustls::TlsStream;
 use tracing::{debug, info, warn};
 
 use crate::handshake;
-use crate::metrics::Fault;
 use crate::pooler::Shared;
+use crate::reason::Reason;
 use crate::tls::ClientTls;
 use crate::wire::Wire;
 
@@ -64,10 +64,10 @@ fn arrive(
                 match timeout(limit, encrypt(stream, &tls)).await {
                     Ok(Ok(socket)) => shared.serve(socket, Some(address)),
                     Ok(Err(reason)) => {
-                        debug!(%address, reason, "client refused");
-                        shared.metrics().error(Fault::Client, reason);
+                        debug!(%address, reason = reason.label(), "client refused");
+                        shared.metrics().error(reason);
                     }
-                    Err(_) => shared.metrics().error(Fault::Client, "client_login_timeout"),
+                    Err(_) => shared.metrics().error(Reason::ClientLoginTimeout),
                 }
             });
         }
@@ -75,14 +75,14 @@ fn arrive(
 }
 
 /// Encrypts if the client wants it, as its first byte tells.
-async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, &'static str> {
+async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, Reason> {
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1..) => {}
-        _ => return Err("closed_before_tls"),
+        _ => return Err(Reason::ClosedBeforeTls),
     }
     if first[0] == TLS_HANDSHAKE {
-        let stream = tls.acceptor.accept(stream).await.map_err(|_| "tls_failed")?;
+        let stream = tls.acceptor.accept(stream).await.map_err(|_| Reason::TlsFailed)?;
         return Ok(Socket::Tls(Box::new(TlsStream::Server(stream))));
     }
     if !tls.required {
@@ -94,7 +94,7 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, &'static 
     if first[0].is_ascii_uppercase() && client.fill().await.is_ok() {
         handshake::refuse(&mut client).await;
     }
-    Err("tls_required")
+    Err(Reason::TlsRequired)
 }
 
 /// The type of a TLS record that begins a handshake.

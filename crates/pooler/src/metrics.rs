@@ -14,7 +14,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clients::ClientNumbers;
 use crate::pool::PoolNumbers;
+use crate::reason::Reason;
 use crate::server::ConnectError;
+use crate::unit::{Kind, Side};
 
 /// Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
@@ -72,12 +74,6 @@ impl EveryUnit {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Upstream,
-}
-
 #[derive(Debug)]
 struct Times(Histogram);
 
@@ -96,21 +92,6 @@ pub(crate) enum LoginOutcome {
     Refused,
     RateLimited,
     Unavailable,
-}
-
-/// Who has to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Fault {
-    Client,
-    Upstream,
-    Pooler,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum UnitKind {
-    AutoCommit,
-    Transaction,
-    Route,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -233,36 +214,31 @@ impl Metrics {
     }
 
     pub fn upstream_connect_failed(&self, error: &ConnectError) {
-        let reason = match error {
-            ConnectError::Unreachable(_) => "unreachable",
-            ConnectError::TimedOut(_) => "connection_timeout",
-            ConnectError::VersionGone(_) => "version",
-            ConnectError::Closed => "closed_during_login",
-            ConnectError::Protocol => "protocol",
-            ConnectError::Refused { .. } => "credential_refused",
-        };
-        self.error(Fault::Upstream, reason);
+        self.error(match error {
+            ConnectError::Unreachable(_) => Reason::Unreachable,
+            ConnectError::TimedOut(_) => Reason::ConnectionTimeout,
+            ConnectError::VersionGone(_) => Reason::UpstreamVersion,
+            ConnectError::Closed => Reason::ClosedDuringLogin,
+            ConnectError::Protocol => Reason::LoginProtocol,
+            ConnectError::Refused { .. } => Reason::CredentialRefused,
+        });
     }
 
-    pub fn error(&self, fault: Fault, reason: &'static str) {
-        let fault = match fault {
-            Fault::Client => "client",
-            Fault::Upstream => "upstream",
-            Fault::Pooler => "pooler",
-        };
-        self.0.errors.get_or_create(&ErrorLabels { fault, reason }).inc();
+    pub fn error(&self, reason: Reason) {
+        let labels = ErrorLabels { fault: reason.fault().label(), reason: reason.label() };
+        self.0.errors.get_or_create(&labels).inc();
     }
 
     pub fn acquired(&self, waited: Duration) {
         self.0.acquisition.0.observe(waited.as_secs_f64());
     }
 
-    pub fn unit_ended(&self, kind: UnitKind, held: Duration) {
+    pub fn unit_ended(&self, kind: Kind, held: Duration) {
         let counters = &self.0.every_unit;
         let counter = match kind {
-            UnitKind::AutoCommit => &counters.auto_commit,
-            UnitKind::Transaction => &counters.transaction,
-            UnitKind::Route => &counters.route,
+            Kind::AutoCommit => &counters.auto_commit,
+            Kind::Transaction => &counters.transaction,
+            Kind::Route => &counters.route,
         };
         counter.inc();
         self.0.transaction.0.observe(held.as_secs_f64());

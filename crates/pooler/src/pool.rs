@@ -71,7 +71,7 @@ pub(crate) enum Acquiring {
 
 /// A place in the queue, given up when dropped.
 pub(crate) struct Ticket {
-    pub pool: Arc<Pool>,
+    pool: Arc<Pool>,
     id: u64,
     class: Arc<Class>,
     pub answer: oneshot::Receiver<Result<Lease, AcquireError>>,
@@ -346,13 +346,6 @@ impl Pool {
             state.retire(&mut ended);
             state
         })
-    }
-}
-
-impl Ticket {
-    /// How many wait in the same queue.
-    pub fn waiting(&self) -> usize {
-        self.pool.lock().waiters.len()
     }
 }
 

@@ -10,7 +10,6 @@ use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
@@ -23,6 +22,7 @@ use crate::limits::CurrentLimits;
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::pool::{Budget, Surroundings};
+use crate::reason::Reason;
 use crate::server::{Dial, Server};
 use crate::session;
 use crate::tls::ClientTls;
@@ -70,7 +70,6 @@ pub(crate) struct Shared {
     advertised_address: RwLock<Option<String>>,
     pub listening: SocketAddr,
     pub tls: RwLock<Option<ClientTls>>,
-    draining: watch::Sender<bool>,
     sessions: Mutex<JoinSet<()>>,
     /// One reading of the metrics at a time.
     pub scrape: Mutex<()>,
@@ -150,8 +149,7 @@ impl Pooler {
     pub async fn shut_down(mut self) -> bool {
         let limit = self.shared.limits().shutdown_timeout.0;
         // First, so that nobody who sees the listener gone can still begin something.
-        self.shared.draining.send_replace(true);
-        self.shared.clients.wake_all();
+        self.shared.clients.drain();
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
             let _ = accepting.await;
@@ -196,7 +194,6 @@ impl Shared {
             advertised_address: RwLock::new(config.advertised_address.clone()),
             listening,
             tls: RwLock::new(config.tls.clone()),
-            draining: watch::Sender::new(false),
             sessions: Mutex::default(),
             scrape: Mutex::default(),
         })
@@ -213,7 +210,7 @@ impl Shared {
                 && ended.is_panic()
             {
                 error!("a client's task has panicked; its connections are closed");
-                self.metrics().error(crate::metrics::Fault::Pooler, "panic");
+                self.metrics().error(Reason::Panic);
             }
         }
         sessions.spawn(session);
@@ -246,12 +243,7 @@ impl Shared {
     }
 
     pub fn is_draining(&self) -> bool {
-        *self.draining.borrow()
-    }
-
-    /// Waits until the pooler is shutting down.
-    pub async fn draining(&self) {
-        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
+        self.clients.is_draining()
     }
 
     fn sessions(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {

@@ -1,328 +1,353 @@
-//! One unit of work: an auto-commit query, an explicit transaction, or a routing request. It holds
-//! an upstream connection from the first request to the last answer, passes bytes both ways, and
-//! hands the connection back clean, or not at all.
+//! The pump: carries the bytes of one unit of work between a client and an upstream connection. It
+//! tells the [`Unit`] what has happened and does what that asks for; it decides nothing itself.
 
 mod acquire;
 mod answers;
 mod requests;
-mod wait;
 
-use std::mem;
-use std::task::Poll;
-use std::time::Duration;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
-use bolt::message::tag;
-use bolt::{Failure, Piece, Request, ServerState};
+use bolt::{Failure, Request, Tracker};
+use bytes::BytesMut;
 use tokio::time::Instant;
 use tracing::debug;
 
+use crate::client::{Drain, Room, Woken};
 use crate::clients::ClientState;
 use crate::failures;
-use crate::metrics::{Fault, Side, UnitKind};
 use crate::pool::{Lease, Upstream};
+use crate::reason::Reason;
 use crate::session::{End, Session};
+use crate::unit::{
+    Effect, Effects, Ending, Event, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit, UnitLimits,
+    Warnings,
+};
+use crate::wire::Wire;
 
-/// Does everything that belongs to the unit of work that `first` begins.
-pub(crate) async fn serve_unit(session: &mut Session, first: Piece, tag: u8) -> Result<(), End> {
-    session.set_client_state(ClientState::Waiting);
-    let acquired = acquire::acquire(session).await;
-    session.set_client_state(ClientState::Idle);
-    let lease = match acquired? {
-        Ok(lease) => lease,
-        Err(acquire::NoLease::Cancelled) => {
-            session.ignored();
-            return Ok(());
-        }
-        Err(acquire::NoLease::Refused(failure)) => {
-            session.fail(&failure);
-            return Ok(());
-        }
+/// Does everything that belongs to the unit of work that the client's next request begins.
+pub(crate) async fn serve_unit(session: &mut Session, kind: Kind) -> Result<(), End> {
+    let mut pump = Pump::new(session, kind);
+    let outcome = match pump.acquire().await {
+        Ok(()) => pump.run().await,
+        Err(end) => Err(end),
     };
-    session.set_client_state(ClientState::Active);
-    session.entry.unit_begun();
-    let mut relay = Relay::new(session, lease, tag);
-    relay.forward(first, tag);
-    let outcome = relay.run().await;
-    let outcome = relay.end(outcome).await;
-    if let Err(End::Protocol(_)) = outcome {
-        Box::pin(session.client.finish()).await;
-    }
-    outcome
+    pump.end(outcome).await
 }
 
-pub(crate) struct Relay<'a> {
+struct Pump<'a> {
     session: &'a mut Session,
-    /// Gone once the connection was handed back or given up.
-    lease: Option<Lease>,
     unit: Unit,
-    clock: wait::Clock,
-}
-
-/// What is known about the unit of work.
-struct Unit {
-    kind: UnitKind,
-    /// The server's, after its last answer.
-    state: ServerState,
-    started: Instant,
-    /// COMMIT or ROLLBACK was sent and is not answered yet.
-    ending: Option<u8>,
-    /// A RUN is being passed on in pieces and has not ended: nothing may be put behind it.
-    is_mid_request: bool,
-    /// A request failed, the client wants a RESET, or it is gone: the connection is to be made
-    /// usable again, and nothing more of the client's is passed on.
-    is_recovering: bool,
-    reset_sent: bool,
-    /// The client knows of a failure and has to send RESET.
-    has_failed: bool,
-    /// Takes the place of the next refusal from upstream: it was our time-out that caused it.
-    failure: Option<Failure>,
-    client_gone: bool,
-    /// RUNs whose result has not been read to its end.
-    open_results: usize,
-    /// The client did what it must not do, was told so, and is to be closed.
-    hang_up: bool,
-    reads_only: bool,
-    /// On database `system`, where passwords are kept, and not known to be reading only.
-    touches_system: bool,
-    has_records: bool,
-    /// For a routing table.
+    /// There until the connection is handed back or given up.
+    lease: Option<Lease>,
+    now: Instant,
+    lag: Lag,
+    /// What the client is told if there is no connection for it.
+    refusal: Option<Failure>,
+    /// What the unit wants to become of the client.
+    ending: Option<Ending>,
+    passwords: Passwords,
+    warnings: Warnings,
+    /// That the routing table is to name.
     address: Option<String>,
-    /// Bytes read and written by the upstream's wire when it began.
-    before: (u64, u64),
+    work: Work,
 }
 
-/// Why the upstream connection can't be used any more.
-enum Lost {
-    /// It has ended, or can't be made sense of; the reason is a metric's label.
-    Upstream(&'static str),
-    /// The client has left half a request on it.
-    BrokenOff,
+/// What the metrics count of the work on a connection.
+#[derive(Clone, Copy)]
+enum Work {
+    None,
+    /// Since when, and what the upstream's wire had read and written by then.
+    Begun(Instant, (u64, u64)),
+    /// With what it has read and written meanwhile, unless the connection was lost.
+    Ended(Instant, Option<(u64, u64)>),
 }
 
-impl Lost {
-    fn blame(&self) -> (Fault, &'static str) {
-        match self {
-            Self::Upstream(reason) => (Fault::Upstream, reason),
-            Self::BrokenOff => (Fault::Client, "request_broken_off"),
-        }
-    }
+enum Heard {
+    Bytes,
+    Gone,
 }
 
-impl<'a> Relay<'a> {
-    fn new(session: &'a mut Session, lease: Lease, tag: u8) -> Self {
-        let kind = match tag {
-            tag::BEGIN => UnitKind::Transaction,
-            tag::ROUTE => UnitKind::Route,
-            _ => UnitKind::AutoCommit,
-        };
-        let unit = Unit {
-            kind,
-            state: ServerState::Ready,
-            started: Instant::now(),
+impl<'a> Pump<'a> {
+    fn new(session: &'a mut Session, kind: Kind) -> Self {
+        let now = Instant::now();
+        let limits = UnitLimits::new(&session.shared.limits(), None);
+        Self {
+            session,
+            unit: Unit::new(kind, limits, now),
+            lease: None,
+            now,
+            lag: Lag::None,
+            refusal: None,
             ending: None,
-            is_mid_request: false,
-            is_recovering: false,
-            reset_sent: false,
-            has_failed: false,
-            failure: None,
-            client_gone: false,
-            open_results: 0,
-            hang_up: false,
-            reads_only: false,
-            touches_system: false,
-            has_records: false,
+            passwords: Passwords::default(),
+            warnings: Warnings::default(),
             address: None,
-            before: lease.wire.counts(),
-        };
-        let clock = wait::Clock::new(unit.started, session.client.written);
-        Self { session, lease: Some(lease), unit, clock }
+            work: Work::None,
+        }
     }
 
+    /// Carries bytes until the unit is over.
     async fn run(&mut self) -> Result<(), End> {
-        loop {
-            let step = self.step().await;
-            match step {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(Stop::Lost(lost)) => return self.upstream_lost(&lost),
-                Err(Stop::Client(end)) => return Err(end),
-            }
-        }
-    }
-
-    /// Passes on what has arrived, then waits for more; `true` when everything was answered.
-    async fn step(&mut self) -> Result<bool, Stop> {
-        self.forward_answers()?;
-        // What comes now begins another unit of work, and may be another user's.
-        if self.is_over() {
-            return Ok(true);
-        }
-        self.forward_requests()?;
-        self.recover()?;
-        if self.is_over() {
-            return Ok(true);
-        }
-        self.wait().await?;
-        Ok(false)
-    }
-
-    fn upstream(&mut self) -> &mut Upstream {
-        self.lease.as_mut().expect("the lease is held until the unit is over")
-    }
-
-    fn is_over(&mut self) -> bool {
-        self.upstream().tracker.can_release() && !self.unit.is_mid_request
-    }
-
-    /// Sends the RESET that makes the connection usable again, as soon as that is safe.
-    fn recover(&mut self) -> Result<(), Stop> {
-        if !self.unit.is_recovering || self.unit.reset_sent || self.is_over() {
-            return Ok(());
-        }
-        if self.unit.is_mid_request {
-            // The rest of the request will never come, or must not.
-            return Err(Lost::BrokenOff.into());
-        }
-        // An answer to COMMIT is worth more than an early RESET.
-        if self.unit.ending.is_none() && self.upstream().tracker.may_reset() {
-            let upstream = self.upstream();
-            Request::Reset.put(&mut upstream.wire.output);
-            upstream.tracker.sent(tag::RESET);
-            self.unit.reset_sent = true;
+        while !self.unit.is_over() {
+            self.wait().await;
+            self.take_answers();
+            // What comes after the last answer begins another unit, and may be another user's.
+            self.offer_requests()?;
         }
         Ok(())
     }
 
-    /// Hands the connection on and leaves the client in the state that it must believe in.
-    async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
-        let held = self.unit.started.elapsed();
-        let counts = self.lease.as_ref().map(|lease| lease.wire.counts());
-        // First, so that a client that asks again as soon as it is answered, on whatever connection of its
-        // own, finds this one free.
-        if let Some(lease) = self.lease.take() {
-            let leaks = self.unit.reset_sent && self.unit.has_records && lease.may_leak_warnings;
-            // Anything but a clean connection is closed by the lease itself.
-            if leaks { lease.discard() } else { drop(lease) }
+    /// Waits for either side. Both sockets are polled by one task; a side that does not take what
+    /// it is sent stops the other one from being read.
+    async fn wait(&mut self) {
+        let Some(lease) = &mut self.lease else { return };
+        let upstream: &mut Upstream = lease;
+        let client = &mut self.session.client;
+        let due = self.unit.next_due(&upstream.tracker);
+        let Upstream { wire, alarm, .. } = upstream;
+        let woken = if self.unit.is_abandoned() {
+            poll_fn(|cx| match poll_upstream(wire, cx, Room::Some) {
+                Poll::Ready(heard) => Poll::Ready(Woken::Other(heard)),
+                Poll::Pending => alarm.poll(cx, due).map(|()| Woken::Alarm),
+            })
+            .await
+        } else {
+            let due = due.into_iter().chain(client.due(&self.session.shared)).min();
+            let upstream = |cx: &mut Context<'_>, room| {
+                (poll_upstream(wire, cx, room), Room::beside(&wire.output))
+            };
+            client.wait(Drain::Ignored, alarm, due, upstream).await
+        };
+        self.now = Instant::now();
+        self.note_lag();
+        self.on_woken(woken);
+    }
+
+    fn on_woken(&mut self, woken: Woken<Heard>) {
+        match woken {
+            Woken::Other(Heard::Bytes) => {
+                self.feed(Event::Bytes(Side::Upstream));
+            }
+            Woken::Other(Heard::Gone) => self.lose(Reason::UpstreamClosed),
+            Woken::Input => {
+                self.feed(Event::Bytes(Side::Client));
+            }
+            Woken::Left => self.client_left(),
+            Woken::Alarm => self.on_alarm(),
+            Woken::Draining => {
+                self.feed(Event::Draining);
+            }
         }
-        // Whether it was completed is not asked: a change whose answer was lost may have happened. It is
-        // known here before anybody is told.
-        if self.unit.touches_system {
+    }
+
+    fn client_left(&mut self) {
+        self.session.client.drop_output();
+        self.feed(Event::ClientLeft);
+    }
+
+    fn note_lag(&mut self) {
+        let lag = if self.session.client.has_output() { Lag::Some } else { Lag::None };
+        if lag != self.lag {
+            self.lag = lag;
+            self.feed(Event::ClientLags(lag));
+        }
+    }
+
+    /// Sees to every limit that has been reached. The limits are looked up again: they may have
+    /// been reloaded.
+    fn on_alarm(&mut self) {
+        let silence = self.lease.as_ref().and_then(|lease| lease.receive_timeout);
+        self.unit.set_limits(UnitLimits::new(&self.session.shared.limits(), silence));
+        let client = &self.session.client;
+        if !self.unit.is_abandoned()
+            && let Some(reason) = client.expired(&self.session.shared, self.now)
+        {
+            self.count(reason);
+            self.client_left();
+        }
+        while let Some(expiry) = self.with_tracker(|unit, tracker, now| unit.expired(tracker, now))
+        {
+            self.feed(Event::Expired(expiry));
+        }
+    }
+
+    fn feed(&mut self, event: Event) -> Effects {
+        self.feed_with(event, &mut BytesMut::new())
+    }
+
+    /// Tells the unit what has happened, with the bytes of it, and does what it asks for.
+    fn feed_with(&mut self, event: Event, bytes: &mut BytesMut) -> Effects {
+        let effects = self.with_tracker(|unit, tracker, now| unit.handle(tracker, event, now));
+        for effect in effects {
+            self.carry_out(effect, bytes);
+        }
+        effects
+    }
+
+    fn with_tracker<T>(&mut self, ask: impl FnOnce(&mut Unit, &mut Tracker, Instant) -> T) -> T {
+        match &mut self.lease {
+            Some(lease) => ask(&mut self.unit, &mut lease.tracker, self.now),
+            // Nothing was sent yet, or the unit is over.
+            None => ask(&mut self.unit, &mut Tracker::ready(), self.now),
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, bytes: &mut BytesMut) {
+        let client = &mut self.session.client;
+        match effect {
+            Effect::Forward => self.forward(),
+            Effect::Hold | Effect::Swallow => {}
+            Effect::Refuse(reason) => {
+                let failure = self.failure(reason);
+                self.session.client.pop();
+                self.session.client.fail(&failure);
+            }
+            Effect::Cancel => {
+                client.pop();
+                client.ignored();
+            }
+            Effect::Answer(state) => client.answer(std::mem::take(bytes), state),
+            Effect::Stream => client.stream(std::mem::take(bytes)),
+            Effect::Fail(reason) => {
+                let failure = self.failure(reason);
+                self.session.client.fail(&failure);
+            }
+            Effect::Ignore(count) => (0..count).for_each(|_| client.ignored()),
+            Effect::Owe(reason) => client.owe(reason),
+            Effect::Noop => self.noop(),
+            Effect::Reset => self.reset(),
+            Effect::Count(reason) => self.count(reason),
+            Effect::Release => self.release(),
+            Effect::Lose(reason) => self.lose(reason),
+            Effect::Close(ending) => self.ending = Some(ending),
+        }
+    }
+
+    /// Between two messages of the server, that is: none may be cut apart.
+    fn noop(&mut self) {
+        if self.lease.as_ref().is_none_or(|lease| lease.scanner.is_at_boundary()) {
+            self.session.client.noop();
+        }
+    }
+
+    fn reset(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            Request::Reset.put(&mut lease.wire.output);
+            self.warnings.reset();
+        }
+    }
+
+    fn count(&self, reason: Reason) {
+        self.session.shared.metrics().error(reason);
+    }
+
+    /// What the client is told when it is the pooler that refuses.
+    fn failure(&mut self, reason: Reason) -> Failure {
+        if let Some(refusal) = self.refusal.take() {
+            return refusal;
+        }
+        let limits = self.session.shared.limits();
+        match (reason, self.session.client.next_request()) {
+            (Reason::ConnectionAcquisitionTimeout, _) => {
+                let limit = limits.connection_acquisition_timeout.0;
+                failures::acquisition_timed_out(limit, self.complain())
+            }
+            (Reason::IllegalMessage, Ok(Some(request))) => {
+                let state = self.with_tracker(|_, tracker, _| tracker.state());
+                failures::illegal(request, state)
+            }
+            _ => failures::of(reason, &limits),
+        }
+    }
+
+    /// The connection can't be used any more.
+    fn lose(&mut self, reason: Reason) {
+        let (Some(lease), Work::Begun(since, before)) = (&self.lease, self.work) else { return };
+        let is_untouched = lease.wire.counts().1 == before.1;
+        let is_whole = lease.scanner.is_at_boundary();
+        let loss = Loss {
+            reason,
+            sent: if is_untouched { Sent::Nothing } else { Sent::Something },
+            told: if is_whole { Told::BetweenMessages } else { Told::MidMessage },
+        };
+        debug!(reason = reason.label(), upstream = %lease.id, "upstream connection lost");
+        if self.unit.is_outcome_unknown(&lease.tracker, loss) {
+            self.passwords.outcome_unknown();
+        }
+        self.count(reason);
+        self.feed(Event::Lost(loss));
+        self.work = Work::Ended(since, None);
+        if let Some(lease) = self.lease.take() {
+            lease.discard();
+        }
+    }
+
+    /// Hands the connection on. This comes before the last answer leaves, so that a client that
+    /// asks again as soon as it is answered, on whatever connection of its own, finds this one free.
+    fn release(&mut self) {
+        let (Some(lease), Work::Begun(since, before)) = (self.lease.take(), self.work) else {
+            return;
+        };
+        let (read, written) = lease.wire.counts();
+        self.work = Work::Ended(since, Some((read - before.0, written - before.1)));
+        let leaks = self.warnings.may_leak() && lease.may_leak_warnings;
+        // Anything but a clean connection is closed by the lease itself.
+        if leaks { lease.discard() } else { drop(lease) }
+    }
+
+    async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
+        if let Work::Begun(since, _) = self.work {
+            // The client broke the protocol in the middle of its unit.
+            self.work = Work::Ended(since, None);
+            self.lease.take().into_iter().for_each(Lease::discard);
+        }
+        // Whether it was completed is not asked: a change whose answer was lost may have happened. It
+        // is known here before anybody is told.
+        if self.passwords.may_have_changed() {
             self.session.shared.directory().forget_verified();
         }
-        if outcome.is_ok() && !self.unit.client_gone {
-            // The client can read while we count. What the socket does not take now, or refuses, is dealt
-            // with by whoever writes next.
-            let _: Poll<_> = self.session.client.flush_at_once().await;
+        let client = &mut self.session.client;
+        if outcome.is_ok() && self.ending.is_none() {
+            // The client can read while we count.
+            client.flush_at_once().await;
         }
-        self.session.count_bytes();
         let metrics = self.session.shared.metrics();
-        metrics.unit_ended(self.unit.kind, held);
-        if let Some((read, written)) = counts {
-            let before = self.unit.before;
-            metrics.bytes(Side::Upstream, read - before.0, written - before.1);
+        client.count_bytes(metrics);
+        if let Work::Ended(since, bytes) = self.work {
+            metrics.unit_ended(self.unit.kind(), since.elapsed());
+            let (read, written) = bytes.unwrap_or_default();
+            metrics.bytes(Side::Upstream, read, written);
         }
-        self.session.set_client_state(ClientState::Idle);
-        if self.unit.hang_up {
-            return Err(End::Protocol("illegal_message"));
-        }
-        if self.unit.client_gone {
-            return Err(End::ClientLeft);
-        }
+        client.entry.set_state(ClientState::Idle);
         outcome?;
-        self.keep_unused_failure();
-        if self.session.pending_failure.is_none() {
-            let failed = self.unit.has_failed;
-            self.session.state = if failed { ServerState::Failed } else { ServerState::Ready };
-        }
-        Ok(())
-    }
-
-    /// A time-out of ours ended the work after all that was asked for had been answered: the client
-    /// hears of it with its next request.
-    fn keep_unused_failure(&mut self) {
-        let Some(failure) = self.unit.failure.take() else { return };
-        if self.unit.state != ServerState::Ready && !self.unit.has_failed {
-            self.session.state = self.unit.state;
-            self.session.pending_failure = Some(Box::new(failure));
-        }
-    }
-
-    /// What the client is told depends on what may have happened upstream.
-    fn upstream_lost(&mut self, lost: &Lost) -> Result<(), End> {
-        let Some(lease) = self.lease.take() else { return Ok(()) };
-        let unanswered: Vec<u8> =
-            lease.tracker.unanswered().filter(|request| *request != tag::RESET).collect();
-        let nothing_sent = lease.wire.written == self.unit.before.1 || self.unit.is_mid_request;
-        let mid_message = !lease.scanner.is_at_boundary();
-        let outcome_unknown = !self.unit.has_failed
-            && match self.unit.kind {
-                UnitKind::AutoCommit => !nothing_sent,
-                UnitKind::Transaction => self.unit.ending == Some(tag::COMMIT),
-                UnitKind::Route => false,
-            };
-        self.unit.touches_system |= outcome_unknown;
-        let (fault, reason) = lost.blame();
-        debug!(reason, upstream = %lease.id, "upstream connection lost");
-        self.session.shared.metrics().error(fault, reason);
-        lease.discard();
-        if self.unit.client_gone {
-            return Err(End::ClientLeft);
-        }
-        if mid_message || outcome_unknown {
-            return Err(End::OutcomeUnknown);
-        }
-        let failure = self.unit.failure.take().unwrap_or_else(failures::upstream_lost);
-        if unanswered.is_empty() {
-            if !self.unit.has_failed && !self.unit.is_recovering {
-                self.session.state = self.unit.state;
-                self.session.pending_failure = Some(Box::new(failure));
-            }
-            return Ok(());
-        }
-        for _ in unanswered {
-            // Only the first one fails; the rest is ignored because of it.
-            if mem::replace(&mut self.unit.has_failed, true) {
-                self.session.ignored();
-            } else {
-                self.session.fail(&failure);
+        match self.ending {
+            None => Ok(()),
+            Some(Ending::Left) => Err(End::ClientLeft),
+            Some(Ending::Because(reason)) => {
+                if reason == Reason::IllegalMessage {
+                    Box::pin(client.finish()).await;
+                }
+                Err(End::Because(reason))
             }
         }
-        Ok(())
-    }
-
-    /// A limit of ours was passed. Who waits for an answer gets this one, who doesn't gets it with
-    /// the next request.
-    fn time_out(&mut self, failure: Failure, reason: &'static str) {
-        self.session.shared.metrics().error(Fault::Client, reason);
-        self.unit.is_recovering = true;
-        let upstream = self.upstream();
-        if upstream.tracker.unanswered().len() > 0 {
-            self.unit.failure = Some(failure);
-        } else {
-            self.session.state = self.unit.state;
-            self.session.pending_failure = Some(Box::new(failure));
-        }
     }
 }
 
-/// Why the relay stops before everything was answered.
-enum Stop {
-    Lost(Lost),
-    Client(End),
-}
-
-impl From<Lost> for Stop {
-    fn from(lost: Lost) -> Self {
-        Self::Lost(lost)
+/// Writes to the server, and reads from it if the client has room.
+fn poll_upstream(wire: &mut Wire, cx: &mut Context<'_>, room: Room) -> Poll<Heard> {
+    if let Poll::Ready(Err(_)) = wire.poll_flush(cx) {
+        // What the server said before it went may still be there to be read.
+        return match wire.poll_fill(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Heard::Bytes),
+            _ => Poll::Ready(Heard::Gone),
+        };
     }
-}
-
-impl From<End> for Stop {
-    fn from(end: End) -> Self {
-        Self::Client(end)
+    if room == Room::None {
+        return Poll::Pending;
     }
+    wire.poll_fill(cx).map(|filled| match filled {
+        Ok(()) => Heard::Bytes,
+        Err(_) => Heard::Gone,
+    })
 }
-
-/// How long making a connection usable again may take, its running query included, when nobody
-/// waits for that any more.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,42 +1,38 @@
-//! One client from handshake to end. Between units of work it holds nothing but its socket; what a
-//! message needs while it is handled lives in a box, because most clients are idle most of the time.
+//! One client from handshake to end: who it is, and whose pool it uses. Between units of work a
+//! client holds nothing but its socket. What a message needs while it is handled lives in a box,
+//! because most clients are idle most of the time.
 
 mod login;
-mod waiting;
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use bolt::message::{put_failure, put_success, tag};
-use bolt::{ChunkError, Dictionary, Failure, Piece, Response, ServerState};
+use bolt::{ChunkError, Dictionary, Failure, RequestTag};
 use client::Socket;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
+use crate::alarm::Alarm;
 use crate::auth::Member;
 use crate::class::Class;
-use crate::clients::{ClientState, Entry};
+use crate::client::{Client, Drain, Handling, Room, Woken};
+use crate::clients::Entry;
 use crate::failures;
-use crate::handshake::{self, Negotiated};
-use crate::inbox::Inbox;
-use crate::metrics::{Fault, Side};
+use crate::handshake;
 use crate::pooler::Shared;
+use crate::reason::Reason;
 use crate::relay;
 use crate::wire::Wire;
 
 /// Why a client's connection is over.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     ClientLeft,
-    /// The client does not take what it asked for.
-    ClientStalled,
-    /// The client was told why; the reason is a metric's label.
-    Refused(Fault, &'static str),
-    Protocol(&'static str),
-    LoginTimedOut,
-    /// The upstream ended when nobody could say any more whether a commit had happened.
-    OutcomeUnknown,
+    /// The pooler is going, and the client had nothing under way.
     Drained,
+    /// What the metrics count.
+    Because(Reason),
 }
 
 impl From<io::Error> for End {
@@ -47,40 +43,17 @@ impl From<io::Error> for End {
 
 impl From<ChunkError> for End {
     fn from(_: ChunkError) -> Self {
-        Self::Protocol("message_too_large")
-    }
-}
-
-impl End {
-    fn fault(&self) -> Option<(Fault, &'static str)> {
-        match self {
-            Self::ClientLeft | Self::Drained => None,
-            Self::ClientStalled => Some((Fault::Client, "client_write_timeout")),
-            Self::Refused(fault, reason) => Some((*fault, reason)),
-            Self::Protocol(reason) => Some((Fault::Client, reason)),
-            Self::LoginTimedOut => Some((Fault::Client, "client_login_timeout")),
-            Self::OutcomeUnknown => Some((Fault::Upstream, "outcome_unknown")),
-        }
+        Self::Because(Reason::MessageTooLarge)
     }
 }
 
 pub(crate) struct Session {
     pub shared: Arc<Shared>,
-    pub client: Wire,
-    pub inbox: Inbox,
-    pub entry: Entry,
-    /// As the client sees it while no unit of work is under way.
-    pub state: ServerState,
-    /// What the client has to be told as soon as it says something: Bolt has no other way.
-    pub pending_failure: Option<Box<Failure>>,
-    pub negotiated: Negotiated,
+    pub client: Client,
     /// The address that the client dialled, if it said so.
     pub dialled: Option<Box<str>>,
     pub class: Option<Arc<Class>>,
     pub member: Option<Member>,
-    pub login_deadline: Instant,
-    /// Bytes that the metrics know of already.
-    counted: (u64, u64),
 }
 
 /// Serves a client until it ends. What only the beginning needs is gone by the time that the client
@@ -94,43 +67,33 @@ pub(crate) fn serve(
     async move {
         if let Some(mut session) = arriving.await {
             let end = session.run().await;
-            session.count_bytes();
-            note(&end, session.entry.id(), &session.shared);
+            session.client.count_bytes(session.shared.metrics());
+            note(end, session.client.entry.id(), &session.shared);
         }
     }
 }
 
 /// From the first byte to an agreed version.
 async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
-    let login_deadline = Instant::now() + shared.limits().client_login_timeout.0;
-    let mut client = Wire::new(socket);
-    let accepted = timeout_at(login_deadline, handshake::accept(&mut client, &shared)).await;
-    let negotiated = match accepted.unwrap_or(Err(End::LoginTimedOut)) {
-        Ok(negotiated) => negotiated,
-        Err(end) => {
-            note(&end, entry.id(), &shared);
-            return None;
+    let until = Instant::now() + shared.limits().client_login_timeout.0;
+    let mut wire = Wire::new(socket);
+    let accepted = timeout_at(until, handshake::accept(&mut wire, &shared)).await;
+    match accepted.unwrap_or(Err(End::Because(Reason::ClientLoginTimeout))) {
+        Ok(negotiated) => {
+            let client = Client::new(wire, entry, negotiated, until);
+            let (dialled, class, member) = (None, None, None);
+            Some(Box::new(Session { shared, client, dialled, class, member }))
         }
-    };
-    Some(Box::new(Session {
-        shared,
-        client,
-        inbox: Inbox::unauthenticated(),
-        entry,
-        state: ServerState::Negotiation,
-        pending_failure: None,
-        negotiated,
-        dialled: None,
-        class: None,
-        member: None,
-        login_deadline,
-        counted: (0, 0),
-    }))
+        Err(end) => {
+            note(end, entry.id(), &shared);
+            None
+        }
+    }
 }
 
-fn note(end: &End, client: u64, shared: &Shared) {
-    if let Some((fault, reason)) = end.fault() {
-        shared.metrics().error(fault, reason);
+fn note(end: End, client: u64, shared: &Shared) {
+    if let End::Because(reason) = end {
+        shared.metrics().error(reason);
     }
     debug!(client, ?end, "client connection ended");
 }
@@ -138,12 +101,10 @@ fn note(end: &End, client: u64, shared: &Shared) {
 impl Session {
     async fn run(&mut self) -> End {
         loop {
-            let step = match self.take_in() {
+            let step = match self.client.next_request() {
                 Err(end) => Err(end),
-                Ok(()) => match self.inbox.pop() {
-                    Some(piece) => Box::pin(self.handle(piece)).await,
-                    None => self.wait().await,
-                },
+                Ok(Some(request)) => Box::pin(self.handle(request)).await,
+                Ok(None) => self.wait().await,
             };
             if let Err(end) = step {
                 return end;
@@ -151,117 +112,86 @@ impl Session {
         }
     }
 
-    /// Moves requests into the inbox. A stranger's are taken one by one: the next may come from
-    /// somebody who has logged in, under other limits.
-    pub fn take_in(&mut self) -> Result<(), End> {
-        if self.state.is_logged_in() {
-            self.inbox.take_in(&mut self.client.input)?;
-        } else if self.inbox.is_empty() {
-            self.inbox.take_one(&mut self.client.input)?;
+    /// Does what is to be done about the request that is next.
+    async fn handle(&mut self, request: RequestTag) -> Result<(), End> {
+        let handling = self.client.view().handling(request, self.client.resets());
+        if let Handling::Unit(kind) = handling {
+            return relay::serve_unit(self, kind).await;
+        }
+        let Some(piece) = self.client.pop() else { return Ok(()) };
+        match handling {
+            Handling::Goodbye => return Err(End::ClientLeft),
+            Handling::Unknown => return Err(End::Because(Reason::UnknownMessage)),
+            Handling::Reset => self.client.reset(),
+            Handling::Ignore => self.client.ignored(),
+            Handling::Fail(reason) => {
+                let failure = failures::of(reason, &self.shared.limits());
+                self.client.fail(&failure);
+            }
+            Handling::Illegal => {
+                let failure = failures::illegal(request, self.client.view().state());
+                return self.refuse(&failure, Reason::IllegalMessage).await;
+            }
+            Handling::Local | Handling::Unit(_) => return self.answer_here(request, &piece).await,
         }
         Ok(())
-    }
-
-    async fn handle(&mut self, piece: Piece) -> Result<(), End> {
-        let tag = match &piece {
-            Piece::Message { tag, .. } => *tag,
-            Piece::Begun { .. } => tag::RUN,
-            // The rest of a request that was refused when it began.
-            Piece::More { .. } => return Ok(()),
-        };
-        match tag {
-            tag::GOODBYE => return Err(End::ClientLeft),
-            tag::RESET if self.state.is_logged_in() => return self.reset(),
-            tag if !KNOWN_TAGS.contains(&tag) => return Err(End::Protocol("unknown_message")),
-            _ => {}
-        }
-        if self.inbox.resets > 0 && self.state.is_logged_in() {
-            self.ignored();
-            return Ok(());
-        }
-        if !self.state.accepts(tag) {
-            let failure = failures::illegal(tag, self.state);
-            return Box::pin(self.refuse(&failure, Fault::Client, "illegal_message")).await;
-        }
-        if let Some(failure) = self.pending_failure.take() {
-            match tag {
-                // What it asks for has happened.
-                tag::ROLLBACK => return self.reset(),
-                _ => self.fail(&failure),
-            }
-            return Ok(());
-        }
-        if self.state.ignores() {
-            self.ignored();
-            return Ok(());
-        }
-        match tag {
-            tag::HELLO => Box::pin(self.hello(&piece)).await,
-            tag::LOGON => Box::pin(self.logon(&piece)).await,
-            tag::LOGOFF => self.logoff(),
-            tag::TELEMETRY => {
-                self.success(&Dictionary::new());
-                Ok(())
-            }
-            _ => relay::serve_unit(self, piece, tag).await,
-        }
-    }
-
-    fn reset(&mut self) -> Result<(), End> {
-        self.pending_failure = None;
-        self.state = ServerState::Ready;
-        self.success(&Dictionary::new());
-        Ok(())
-    }
-
-    pub fn success(&mut self, metadata: &Dictionary) {
-        put_success(&mut self.client.output, metadata);
-    }
-
-    pub fn ignored(&mut self) {
-        Response::Ignored.put(&mut self.client.output, self.negotiated.version);
-    }
-
-    /// Answers the current request with a failure that lasts until RESET.
-    pub fn fail(&mut self, failure: &Failure) {
-        put_failure(&mut self.client.output, failure, self.negotiated.version);
-        self.state = ServerState::Failed;
     }
 
     /// Says why, and closes.
-    pub async fn refuse(
-        &mut self,
-        failure: &Failure,
-        fault: Fault,
-        reason: &'static str,
-    ) -> Result<(), End> {
-        put_failure(&mut self.client.output, failure, self.negotiated.version);
+    pub async fn refuse(&mut self, failure: &Failure, reason: Reason) -> Result<(), End> {
+        self.client.fail(failure);
         self.client.finish().await;
-        Err(End::Refused(fault, reason))
+        Err(End::Because(reason))
     }
 
-    pub fn count_bytes(&mut self) {
-        let now = self.client.counts();
-        let before = std::mem::replace(&mut self.counted, now);
-        self.shared.metrics().bytes(Side::Client, now.0 - before.0, now.1 - before.1);
+    /// A client with nothing to do: what was collected is written, buffers are given back, and the
+    /// client's next bytes, or its end, are waited for.
+    async fn wait(&mut self) -> Result<(), End> {
+        self.client.flush_at_once().await;
+        self.client.release_buffers();
+        let mut alarm = Alarm::default();
+        loop {
+            let due = self.client.due(&self.shared);
+            let nothing_else = |_: &mut Context<'_>, _| (Poll::<()>::Pending, Room::Some);
+            match self.client.wait(Drain::Heeded, &mut alarm, due, nothing_else).await {
+                Woken::Input => return Ok(()),
+                Woken::Left => return Err(End::ClientLeft),
+                Woken::Draining => return Box::pin(self.drain()).await,
+                Woken::Alarm | Woken::Other(()) => {
+                    if let Some(reason) = self.client.expired(&self.shared, Instant::now()) {
+                        return Err(End::Because(reason));
+                    }
+                }
+            }
+        }
     }
 
-    pub fn set_client_state(&self, state: ClientState) {
-        self.entry.set_state(state);
+    /// The pooler is going: a client between two units of work is closed, one that has just begun to
+    /// say something is told.
+    async fn drain(&mut self) -> Result<(), End> {
+        if self.client.has_input() && self.client.view().is_logged_in() {
+            return self.refuse(&failures::draining(), Reason::Draining).await;
+        }
+        if self.client.has_output() {
+            self.client.finish().await;
+        }
+        Err(End::Drained)
+    }
+
+    /// The pooler's own part of the protocol.
+    async fn answer_here(&mut self, request: RequestTag, piece: &bolt::Piece) -> Result<(), End> {
+        match request {
+            RequestTag::Hello => Box::pin(self.hello(piece)).await,
+            RequestTag::Logon => Box::pin(self.logon(piece)).await,
+            RequestTag::Logoff => {
+                self.logoff();
+                Ok(())
+            }
+            _ => {
+                // TELEMETRY: nothing is collected.
+                self.client.success(&Dictionary::new());
+                Ok(())
+            }
+        }
     }
 }
-
-const KNOWN_TAGS: [u8; 12] = [
-    tag::HELLO,
-    tag::RESET,
-    tag::RUN,
-    tag::BEGIN,
-    tag::COMMIT,
-    tag::ROLLBACK,
-    tag::DISCARD,
-    tag::PULL,
-    tag::TELEMETRY,
-    tag::ROUTE,
-    tag::LOGON,
-    tag::LOGOFF,
-];

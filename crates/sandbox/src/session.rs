@@ -243,7 +243,7 @@ impl Session {
         if !self.state.accepts(request.tag()) {
             let message = format!(
                 "Message '{:#04X}' cannot be handled by a session in the {:?} state.",
-                request.tag(),
+                u8::from(request.tag()),
                 self.state
             );
             self.failure(&Failure::new(code::REQUEST_INVALID, message));

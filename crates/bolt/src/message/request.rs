@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::extra::{Auth, Hello, Route, Stream, TransactionExtra, strings};
-use super::{MessageError, tag};
+use super::{MessageError, RequestTag, tag};
 use crate::chunk::put_message;
 use crate::packstream::{Dictionary, Put, Reader, Value, put_structure_header};
 use crate::version::Version;
@@ -92,21 +92,21 @@ impl Request {
         })
     }
 
-    pub fn tag(&self) -> u8 {
+    pub fn tag(&self) -> RequestTag {
         match self {
-            Self::Hello(_) => tag::HELLO,
-            Self::Logon(_) => tag::LOGON,
-            Self::Logoff => tag::LOGOFF,
-            Self::Goodbye => tag::GOODBYE,
-            Self::Reset => tag::RESET,
-            Self::Run { .. } => tag::RUN,
-            Self::Begin(_) => tag::BEGIN,
-            Self::Commit => tag::COMMIT,
-            Self::Rollback => tag::ROLLBACK,
-            Self::Pull(_) => tag::PULL,
-            Self::Discard(_) => tag::DISCARD,
-            Self::Route(_) => tag::ROUTE,
-            Self::Telemetry { .. } => tag::TELEMETRY,
+            Self::Hello(_) => RequestTag::Hello,
+            Self::Logon(_) => RequestTag::Logon,
+            Self::Logoff => RequestTag::Logoff,
+            Self::Goodbye => RequestTag::Goodbye,
+            Self::Reset => RequestTag::Reset,
+            Self::Run { .. } => RequestTag::Run,
+            Self::Begin(_) => RequestTag::Begin,
+            Self::Commit => RequestTag::Commit,
+            Self::Rollback => RequestTag::Rollback,
+            Self::Pull(_) => RequestTag::Pull,
+            Self::Discard(_) => RequestTag::Discard,
+            Self::Route(_) => RequestTag::Route,
+            Self::Telemetry { .. } => RequestTag::Telemetry,
         }
     }
 
@@ -114,7 +114,7 @@ impl Request {
     pub fn put(&self, output: &mut BytesMut) {
         put_message(output, |output| {
             let mut message = |fields: &[&dyn Put]| {
-                put_structure_header(output, self.tag(), fields.len());
+                put_structure_header(output, self.tag().into(), fields.len());
                 fields.iter().for_each(|field| field.put(output));
             };
             match self {

@@ -1,15 +1,15 @@
 //! One connection to the server, logged in, with what is known about its state.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bolt::message::tag;
-use bolt::{Request, Scanned, Scanner, Summary, Tracker};
-use tokio::time::{Instant, Sleep};
+use bolt::{Request, RequestTag, Scanned, Scanner, Summary, Tracker};
+use tokio::time::Instant;
 
 use super::Permit;
+use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::OpenUpstream;
 use crate::wire::Wire;
@@ -35,9 +35,8 @@ pub(crate) struct Upstream {
     pub permit: Permit,
     /// The server promised a sign of life more often than this while it works.
     pub receive_timeout: Option<Duration>,
-    /// Of the unit of work that has the connection. It stays from one unit to the next: putting it
-    /// off is cheap, making and registering another one for every query is not.
-    pub alarm: Option<Pin<Box<Sleep>>>,
+    /// Of the unit of work that has the connection. It stays from one unit to the next.
+    pub alarm: Alarm,
     /// A warning about a result that was broken off can turn up in the next one.
     pub may_leak_warnings: bool,
     pub _counted: OpenUpstream,
@@ -67,7 +66,7 @@ impl Upstream {
     /// Asks a connection that was idle for a sign of life.
     pub async fn probe(&mut self, timeout: Duration) -> bool {
         Request::Reset.put(&mut self.wire.output);
-        self.tracker.sent(tag::RESET);
+        self.tracker.sent(RequestTag::Reset);
         let answered = tokio::time::timeout(timeout, async {
             self.wire.flush().await?;
             let unexpected = std::io::Error::from(std::io::ErrorKind::InvalidData);

@@ -1,149 +1,155 @@
 //! The wait for an upstream connection. The client is listened to meanwhile: it may change its mind
 //! or leave, and it is told now and then that the connection is alive.
 
-use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
-use bolt::Failure;
-use bolt::chunk::NOOP;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use super::requests::offered;
+use super::{Pump, Work};
+use crate::alarm::Alarm;
+use crate::client::{Drain, Room, Woken};
+use crate::clients::ClientState;
 use crate::failures;
-use crate::metrics::Fault;
-use crate::pool::{AcquireError, Acquiring, Lease, Ticket};
-use crate::session::{End, Session};
+use crate::pool::{AcquireError, Acquiring, Lease, Pool, Ticket};
+use crate::reason::Reason;
+use crate::session::End;
+use crate::unit::{Event, UnitLimits};
 
-/// Why a unit of work is not carried out. Nothing of it has been passed on.
-pub(super) enum NoLease {
-    /// The client sent RESET.
-    Cancelled,
-    Refused(Failure),
+/// What came of asking the pool.
+enum Acquired {
+    Lease(Lease),
+    /// There is no connection for this unit.
+    Refused(AcquireError),
+    /// The client has left or changed its mind, or has waited for too long: the unit is over.
+    Over,
+    /// The client broke the protocol while it waited.
+    Ended(End),
 }
 
-pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLease>, End> {
-    let (Some(member), Some(class)) = (&session.member, &session.class) else {
-        return Err(End::Protocol("not_logged_in"));
-    };
-    let (pool, class) = (member.pool.clone(), class.clone());
-    let began = Instant::now();
-    loop {
-        let acquired = match pool.acquire(&class) {
-            Ok(Acquiring::Ready(lease)) => Ok(Ok(lease)),
-            Ok(Acquiring::Waiting(ticket)) => Box::pin(wait(session, ticket, began)).await?,
-            Err(error) => Ok(Err(error)),
+impl Pump<'_> {
+    /// Returns with a connection, or with the unit over.
+    pub(super) async fn acquire(&mut self) -> Result<(), End> {
+        let (Some(member), Some(class)) = (&self.session.member, &self.session.class) else {
+            return Err(End::Because(Reason::IllegalMessage));
         };
-        let shared = &session.shared;
-        match acquired {
-            Err(no_lease) => return Ok(Err(no_lease)),
-            Ok(Err(error)) => return Ok(Err(NoLease::Refused(refusal(session, error)))),
-            Ok(Ok(mut lease)) => {
-                let limits = shared.limits();
-                let mut waited = began.elapsed();
-                let idle = (began + waited).duration_since(lease.idle_since);
-                let check = limits.liveness_check_timeout.limit().is_some_and(|limit| idle > limit);
-                let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
-                if check {
-                    if !Box::pin(lease.probe(patience)).await {
-                        shared.metrics().error(Fault::Upstream, "liveness_check");
-                        // What killed this one has most likely killed those that rested with it.
-                        pool.drop_idle_since(lease.idle_since);
-                        lease.discard();
-                        continue;
+        let (pool, class) = (member.pool.clone(), class.clone());
+        let began = self.now;
+        loop {
+            let acquired = match pool.acquire(&class) {
+                Ok(Acquiring::Ready(lease)) => Acquired::Lease(lease),
+                Ok(Acquiring::Waiting(ticket)) => Box::pin(self.queue(ticket)).await,
+                Err(error) => Acquired::Refused(error),
+            };
+            match acquired {
+                Acquired::Lease(lease) => {
+                    if let Some(lease) = self.alive(lease, &pool).await {
+                        self.session.shared.metrics().acquired(self.now - began);
+                        return self.begin(lease);
                     }
-                    waited = began.elapsed();
                 }
-                shared.metrics().acquired(waited);
-                return Ok(Ok(lease));
+                Acquired::Refused(error) => return Ok(self.refuse(error)),
+                Acquired::Over => return Ok(()),
+                Acquired::Ended(end) => return Err(end),
             }
         }
     }
-}
 
-type Answer = Result<Result<Lease, AcquireError>, NoLease>;
-
-async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Result<Answer, End> {
-    let limits = session.shared.limits();
-    let limit = limits.connection_acquisition_timeout.0;
-    let interval = limits.keep_alive_interval.0;
-    let deadline = began + limit;
-    let mut next_noop = Instant::now() + interval;
-    let mut alarm = Box::pin(sleep_until(deadline.min(next_noop)));
-    let shared = session.shared.clone();
-    let mut draining = std::pin::pin!(shared.draining());
-    loop {
-        let event = poll_fn(|cx| {
-            if let Poll::Ready(answer) = std::pin::Pin::new(&mut ticket.answer).poll(cx) {
-                return Poll::Ready(Ok(Event::Answer(answer.ok())));
-            }
-            let _ = session.client.poll_flush(cx)?;
-            if !session.inbox.is_full()
-                && let Poll::Ready(filled) = session.client.poll_fill(cx)
-            {
-                return Poll::Ready(filled.map(|()| Event::Input));
-            }
-            if draining.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(Event::Draining));
-            }
-            alarm.as_mut().poll(cx).map(|()| Ok(Event::Alarm))
-        });
-        match event.await? {
-            Event::Answer(Some(answer)) => return Ok(Ok(answer)),
-            // The pool has gone, and with it whoever could answer.
-            Event::Answer(None) => {
-                return Ok(Ok(Err(AcquireError::Unavailable("the pool was closed".into()))));
-            }
-            Event::Input => {
-                session.take_in()?;
-                if session.inbox.resets > 0 {
-                    return Ok(Err(NoLease::Cancelled));
+    async fn queue(&mut self, mut ticket: Ticket) -> Acquired {
+        self.session.client.entry.set_state(ClientState::Waiting);
+        let mut alarm = Alarm::default();
+        while !self.unit.is_over() {
+            let due = self.with_tracker(|unit, tracker, _| unit.next_due(tracker));
+            let client = &mut self.session.client;
+            let answer =
+                |cx: &mut Context<'_>, _| (Pin::new(&mut ticket.answer).poll(cx), Room::Some);
+            let woken = client.wait(Drain::Heeded, &mut alarm, due, answer).await;
+            self.now = Instant::now();
+            match woken {
+                Woken::Other(Ok(Ok(lease))) => return Acquired::Lease(lease),
+                Woken::Other(Ok(Err(error))) => return Acquired::Refused(error),
+                // The pool has gone, and with it whoever could answer.
+                Woken::Other(Err(_)) => {
+                    let gone = AcquireError::Unavailable("the pool was closed".into());
+                    return Acquired::Refused(gone);
                 }
-            }
-            Event::Draining => return Ok(Err(NoLease::Refused(failures::draining()))),
-            Event::Alarm => {
-                let now = Instant::now();
-                if now >= deadline {
-                    session.shared.metrics().error(Fault::Pooler, "connection_acquisition_timeout");
-                    let waiting = ticket.waiting();
-                    ticket.pool.complain(waiting);
-                    let failure = failures::acquisition_timed_out(limit, waiting);
-                    return Ok(Err(NoLease::Refused(failure)));
+                Woken::Input => {
+                    if let Err(end) = client.front().map(drop) {
+                        return Acquired::Ended(end);
+                    }
+                    if client.resets() > 0 {
+                        self.feed(Event::ResetWanted);
+                    }
                 }
-                if now >= next_noop {
-                    session.client.output.extend_from_slice(&NOOP);
-                    next_noop = now + interval;
+                Woken::Left => self.client_left(),
+                Woken::Draining => {
+                    self.feed(Event::Draining);
                 }
-                alarm.as_mut().reset(deadline.min(next_noop));
+                Woken::Alarm => self.on_alarm(),
             }
         }
+        Acquired::Over
     }
-}
 
-enum Event {
-    Answer(Option<Result<Lease, AcquireError>>),
-    Input,
-    Draining,
-    Alarm,
-}
+    /// Asks a connection that has rested for long for a sign of life.
+    async fn alive(&mut self, mut lease: Lease, pool: &Arc<Pool>) -> Option<Lease> {
+        let limits = self.session.shared.limits();
+        let rested = self.now.saturating_duration_since(lease.idle_since);
+        let needs_check = limits.liveness_check_timeout.limit().is_some_and(|limit| rested > limit);
+        if !needs_check {
+            return Some(lease);
+        }
+        let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
+        let is_alive = Box::pin(lease.probe(patience)).await;
+        self.now = Instant::now();
+        if is_alive {
+            return Some(lease);
+        }
+        self.count(Reason::LivenessCheck);
+        // What killed this one has most likely killed those that rested with it.
+        pool.drop_idle_since(lease.idle_since);
+        lease.discard();
+        None
+    }
 
-fn refusal(session: &Session, error: AcquireError) -> Failure {
-    let metrics = session.shared.metrics();
-    match error {
-        AcquireError::QueueFull(waiting) => {
-            metrics.error(Fault::Pooler, "max_waiting_clients");
-            if let Some(member) = &session.member {
-                member.pool.complain(waiting);
+    /// Sends the request that began the unit.
+    fn begin(&mut self, lease: Lease) -> Result<(), End> {
+        let limits = self.session.shared.limits();
+        self.unit.set_limits(UnitLimits::new(&limits, lease.receive_timeout));
+        self.work = Work::Begun(self.now, lease.wire.counts());
+        self.lease = Some(lease);
+        let client = &mut self.session.client;
+        client.entry.set_state(ClientState::Active);
+        client.entry.unit_begun();
+        if let Some(Event::Request(request, part)) = client.front()?.map(offered) {
+            self.feed(Event::Leased(request, part));
+        }
+        self.offer_requests()
+    }
+
+    fn refuse(&mut self, error: AcquireError) {
+        let (reason, failure) = match error {
+            AcquireError::QueueFull(waiting) => {
+                self.complain();
+                (Reason::MaxWaitingClients, failures::queue_full(waiting))
             }
-            failures::queue_full(waiting)
-        }
-        AcquireError::Unavailable(why) => {
-            metrics.error(Fault::Upstream, "unavailable");
-            failures::unavailable(why)
-        }
-        AcquireError::Refused(failure) => {
-            metrics.error(Fault::Upstream, "credential_refused");
-            failure
-        }
+            AcquireError::Unavailable(why) => (Reason::Unavailable, failures::unavailable(why)),
+            AcquireError::Refused(failure) => (Reason::CredentialRefused, failure),
+        };
+        self.count(reason);
+        self.refusal = Some(failure);
+        self.feed(Event::NoConnection(reason));
+    }
+
+    /// Has the log say that clients wait in vain. Returns how many do.
+    pub(super) fn complain(&self) -> usize {
+        let Some(member) = &self.session.member else { return 0 };
+        let waiting = member.pool.numbers().cl_waiting;
+        member.pool.complain(waiting);
+        waiting
     }
 }
 

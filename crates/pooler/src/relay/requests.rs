@@ -1,183 +1,90 @@
-//! From client to upstream: what belongs to this unit of work is passed on at once, anything else
-//! waits until it is over.
+//! From client to upstream: requests are shown to the unit of work one after the other, and passed
+//! on as they came.
 
 use bolt::chunk::payload;
-use bolt::message::tag;
 use bolt::packstream::{Kind, PackError, Reader};
-use bolt::{Piece, ServerState};
-use bytes::BytesMut;
+use bolt::{Piece, RequestTag};
 
-use super::{Relay, Stop};
-use crate::failures;
-use crate::metrics::UnitKind;
+use super::Pump;
+use crate::client::Room;
 use crate::routing;
+use crate::session::End;
+use crate::unit::{Access, Effect, Event, Part, Written};
 
-/// What to do with the next request.
-enum Turn {
-    Forward,
-    /// Not before what was sent has been answered.
-    Hold,
-    Illegal,
-    Leave,
-}
-
-impl Relay<'_> {
-    pub(super) fn forward_requests(&mut self) -> Result<(), Stop> {
-        if self.unit.client_gone {
-            return Ok(());
-        }
-        self.session.take_in()?;
-        // Whatever stands before a RESET is not worth doing any more.
-        if self.session.inbox.resets > 0 && !self.unit.is_mid_request {
-            self.unit.is_recovering = true;
-        }
-        while !self.unit.is_recovering && !self.is_congested() {
-            let Some(front) = self.session.inbox.front() else { return Ok(()) };
-            let tag = match front {
-                Piece::Message { tag, .. } => *tag,
-                Piece::Begun { .. } => tag::RUN,
-                Piece::More { .. } => {
-                    self.pass_on_more();
-                    continue;
-                }
-            };
-            match self.turn(tag) {
-                Turn::Forward => {
-                    let Some(piece) = self.session.inbox.pop() else { return Ok(()) };
-                    self.forward(piece, tag);
-                    self.session.take_in()?;
-                }
-                Turn::Hold => return Ok(()),
-                Turn::Leave => self.client_has_left(),
-                Turn::Illegal => {
-                    let failure = failures::illegal(tag, self.upstream().tracker.state());
-                    self.session.fail(&failure);
-                    self.unit.hang_up = true;
-                    self.client_has_left();
-                }
+impl Pump<'_> {
+    /// Shows the unit what the client wants, until it has to wait.
+    pub(super) fn offer_requests(&mut self) -> Result<(), End> {
+        while !self.unit.is_over() && !self.unit.is_abandoned() && self.has_room() {
+            let front = self.session.client.front()?.map(offered);
+            if self.session.client.resets() > 0 {
+                self.feed(Event::ResetWanted);
+            }
+            let Some(event) = front else { return Ok(()) };
+            if self.feed(event).into_iter().any(|effect| effect == Effect::Hold) {
+                return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Enough is on its way to the server; the client has to wait.
-    fn is_congested(&mut self) -> bool {
-        self.upstream().wire.output.len() >= OUTPUT_MAX
+    /// Whether not too much is on its way to the server already.
+    fn has_room(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| Room::beside(&lease.wire.output) == Room::Some)
     }
 
-    fn turn(&mut self, request: u8) -> Turn {
-        let ending = self.unit.ending.is_some();
-        let kind = self.unit.kind;
-        let tracker = &self.upstream().tracker;
-        let mut unanswered = tracker.unanswered();
-        if unanswered.len() == 0 {
-            return match tracker.state() {
-                _ if request == tag::GOODBYE => Turn::Leave,
-                ServerState::Ready => Turn::Hold,
-                state if state.accepts(request) => Turn::Forward,
-                _ => Turn::Illegal,
-            };
+    /// Passes on what the client has said next.
+    pub(super) fn forward(&mut self) {
+        let Some(piece) = self.session.client.pop() else { return };
+        if let Some(request) = piece.request() {
+            self.note(request, &piece);
         }
-        let may_follow = match kind {
-            // A second PULL may find that the first one was the last.
-            UnitKind::AutoCommit => {
-                matches!(request, tag::PULL | tag::DISCARD)
-                    && !unanswered.any(|sent| matches!(sent, tag::PULL | tag::DISCARD))
-            }
-            UnitKind::Transaction => {
-                !ending
-                    && matches!(
-                        request,
-                        tag::RUN | tag::PULL | tag::DISCARD | tag::COMMIT | tag::ROLLBACK
-                    )
-            }
-            UnitKind::Route => false,
-        };
-        if may_follow { Turn::Forward } else { Turn::Hold }
-    }
-
-    /// Passes a request on and remembers what it will do.
-    pub(super) fn forward(&mut self, piece: Piece, request: u8) {
-        self.unit.open_results += usize::from(request == tag::RUN);
-        match piece {
-            Piece::Message { wire, .. } => {
-                self.note(request, &wire);
-                self.send(wire);
-            }
-            Piece::Begun { wire } => {
-                self.unit.is_mid_request = true;
-                self.send(wire);
-            }
-            Piece::More { .. } => return,
-        }
-        self.upstream().tracker.sent(request);
-    }
-
-    fn pass_on_more(&mut self) {
-        if let Some(Piece::More { wire, ended }) = self.session.inbox.pop() {
-            self.unit.is_mid_request = !ended;
-            self.send(wire);
+        let (Piece::Message { wire, .. } | Piece::Begun { wire } | Piece::More { wire, .. }) =
+            piece;
+        if let Some(lease) = &mut self.lease {
+            lease.wire.forward(wire);
         }
     }
 
-    fn send(&mut self, wire: BytesMut) {
-        self.upstream().wire.forward(wire);
-    }
-
-    fn note(&mut self, request: u8, wire: &BytesMut) {
+    fn note(&mut self, request: RequestTag, piece: &Piece) {
         match request {
-            tag::COMMIT | tag::ROLLBACK => self.unit.ending = Some(request),
-            tag::ROUTE => self.unit.address = routing::address_in_route(wire),
-            tag::BEGIN => {
+            RequestTag::Run => self.passwords.run(),
+            RequestTag::Route => self.address = routing::address_in_route(piece.wire()),
+            RequestTag::Begin => {
                 // A malformed one is for the server to refuse.
-                let begin = read_begin(&payload(wire)).unwrap_or_default();
-                self.unit.reads_only = begin.reads_only;
-                self.unit.touches_system = begin.on_system && !begin.reads_only;
+                let (access, on_system) = read_begin(&payload(piece.wire())).unwrap_or_default();
+                self.passwords.begun(access, on_system);
             }
             _ => {}
         }
     }
+}
 
-    /// Whether the server has something to answer.
-    pub(super) fn is_waiting_for_server(&mut self) -> bool {
-        !self.unit.is_mid_request && self.upstream().tracker.unanswered().len() > 0
-    }
-
-    /// Whether the open transaction or result, or the server with half a request, waits for its
-    /// client.
-    pub(super) fn is_waiting_for_client(&mut self) -> bool {
-        let is_mid_request = self.unit.is_mid_request;
-        let tracker = &self.upstream().tracker;
-        is_mid_request
-            || tracker.unanswered().len() == 0
-                && matches!(
-                    tracker.state(),
-                    ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
-                )
+/// What there is to be said to the unit about it.
+pub(super) fn offered(piece: &Piece) -> Event {
+    match (piece, piece.request()) {
+        (Piece::More { ended, .. }, _) => Event::More { ended: *ended },
+        (Piece::Begun { .. }, _) => Event::Request(RequestTag::Run, Part::Beginning),
+        (_, Some(request)) => Event::Request(request, Part::Whole),
+        (_, None) => Event::Request(RequestTag::Unknown(0), Part::Whole),
     }
 }
 
-/// What of BEGIN matters here.
-#[derive(Debug, Default)]
-struct Begin {
-    on_system: bool,
-    reads_only: bool,
-}
-
-/// Passes over bookmarks and metadata, which may be many.
-fn read_begin(payload: &[u8]) -> Result<Begin, PackError> {
+/// Reads where a transaction may write. Bookmarks and metadata, which may be many, are passed over.
+fn read_begin(payload: &[u8]) -> Result<(Access, Written), PackError> {
     let mut reader = Reader::new(payload);
     reader.structure()?;
-    let mut begin = Begin::default();
+    let (mut access, mut written) = (Access::MayWrite, Written::Data);
     for _ in 0..reader.dictionary_header()? {
         match (reader.str()?, reader.peek()?) {
-            ("db", Kind::String) => begin.on_system = reader.str()?.eq_ignore_ascii_case("system"),
-            ("mode", Kind::String) => begin.reads_only = reader.str()?.eq_ignore_ascii_case("r"),
+            ("db", Kind::String) if reader.str()?.eq_ignore_ascii_case("system") => {
+                written = Written::System;
+            }
+            ("mode", Kind::String) if reader.str()?.eq_ignore_ascii_case("r") => {
+                access = Access::Reads;
+            }
+            ("db" | "mode", Kind::String) => {}
             _ => reader.skip()?,
         }
     }
-    Ok(begin)
+    Ok((access, written))
 }
-
-/// Bytes on their way to one side, past which the other side has to wait.
-pub(super) const OUTPUT_MAX: usize = 256 * 1024;

@@ -10,6 +10,7 @@ use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Vers
 use tokio::time::Instant;
 
 use super::{ConnectError, Dial, Facts};
+use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::{Metrics, OpenUpstream};
 use crate::pool::{Permit, Upstream};
@@ -228,7 +229,7 @@ impl Greeting {
             was_used: false,
             epoch: 0,
             permit: Permit::default(),
-            alarm: None,
+            alarm: Alarm::default(),
             receive_timeout: self.receive_timeout,
             may_leak_warnings,
             _counted: self.counted,

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use bolt::chunk::payload;
 use bolt::failure::code;
 use bolt::message::{Auth, Hello};
-use bolt::{Dictionary, MessageError, Piece, Request, ServerState, Value, Version};
+use bolt::{Dictionary, MessageError, Piece, Request, Value, Version};
 use tokio::time::{Instant, timeout_at};
 
-use super::{ClientState, End, Session};
+use super::{End, Session};
 use crate::class::Class;
+use crate::client::View;
+use crate::clients::ClientState;
 use crate::failures;
-use crate::metrics::Fault;
+use crate::reason::Reason;
 use crate::routing;
 use crate::server::Facts;
 
@@ -22,12 +24,12 @@ impl Session {
             Ok(Request::Hello(hello)) => hello,
             other => return self.malformed(other).await,
         };
-        let version = self.negotiated.version;
+        let version = self.client.version();
         if hello.user_agent.is_empty() || (version >= FIRST_WITH_AGENT && !has_product(&hello)) {
             let failure = failures::malformed("HELLO lacks `user_agent` or `bolt_agent.product`");
-            return self.refuse(&failure, Fault::Client, "malformed_login").await;
+            return self.refuse(&failure, Reason::MalformedLogin).await;
         }
-        self.entry.introduce(&hello.user_agent, version);
+        self.client.entry.introduce(&hello.user_agent, version);
         self.dialled = routing::dialled_address(&hello).map(Into::into);
         let class = Arc::new(Class::of(&hello, version, self.shared.server().routes));
         self.class = Some(class.clone());
@@ -44,20 +46,16 @@ impl Session {
             }
             None => {
                 let shared = self.shared.clone();
-                match before(self.login_deadline, shared.server().facts(&class)).await? {
+                match before(self.login_deadline(), shared.server().facts(&class)).await? {
                     Ok(facts) => {
                         let metadata = self.hello_metadata(&facts, &class);
-                        self.success(&metadata);
-                        self.state = ServerState::Authentication;
+                        let until = self.login_deadline();
+                        self.client.greeted(&metadata, until);
                         Ok(())
                     }
                     Err(error) => {
-                        self.refuse(
-                            &failures::unavailable(error),
-                            Fault::Upstream,
-                            "login_unavailable",
-                        )
-                        .await
+                        let failure = failures::unavailable(error);
+                        self.refuse(&failure, Reason::LoginUnavailable).await
                     }
                 }
             }
@@ -69,9 +67,11 @@ impl Session {
             Ok(Request::Logon(auth)) => auth,
             other => return self.malformed(other).await,
         };
-        let Some(class) = self.class.clone() else { return Err(End::Protocol("logon")) };
+        let Some(class) = self.class.clone() else {
+            return Err(End::Because(Reason::IllegalMessage));
+        };
         let mut metadata = self.admit(auth, &class, false).await?;
-        if self.negotiated.version.has_resolved_database() {
+        if self.client.version().has_resolved_database() {
             let address = self.shared.advertised(self.dialled.as_deref());
             metadata.push("advertised_address", address);
         }
@@ -79,15 +79,21 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn logoff(&mut self) -> Result<(), End> {
+    pub(super) fn logoff(&mut self) {
         self.member = None;
-        self.entry.set_user(None);
-        self.set_client_state(ClientState::Login);
-        self.inbox.set_authenticated(false);
-        self.login_deadline = Instant::now() + self.shared.limits().client_login_timeout.0;
-        self.state = ServerState::Authentication;
-        self.success(&Dictionary::new());
-        Ok(())
+        self.client.entry.set_user(None);
+        self.client.entry.set_state(ClientState::Login);
+        let limit = self.shared.limits().client_login_timeout.0;
+        self.client.logged_off(Instant::now() + limit);
+    }
+
+    /// Until when this client has to be let in.
+    fn login_deadline(&self) -> Instant {
+        match self.client.view() {
+            View::LoggingIn { until, .. } => *until,
+            // Nobody logs in twice.
+            _ => Instant::now(),
+        }
     }
 
     /// Asks the directory. A refusal is told, and ends the connection, as on Neo4j.
@@ -99,30 +105,28 @@ impl Session {
     ) -> Result<Dictionary, End> {
         let directory = self.shared.directory().clone();
         let principal = auth.principal().to_owned();
-        match before(self.login_deadline, directory.login(auth, class, is_new)).await? {
+        match before(self.login_deadline(), directory.login(auth, class, is_new)).await? {
             Ok((member, metadata)) => {
                 self.member = Some(member);
                 Ok(only_login_entries(metadata))
             }
             Err(failure) => {
-                self.entry.log_refusal(&principal, &failure.code);
-                let (fault, reason) = match failure.code.as_str() {
-                    code::DATABASE_UNAVAILABLE => (Fault::Upstream, "login_unavailable"),
-                    code::RESOURCE_EXHAUSTION => (Fault::Client, "too_many_clients"),
-                    _ => (Fault::Client, "login_refused"),
+                self.client.entry.log_refusal(&principal, &failure.code);
+                let reason = match failure.code.as_str() {
+                    code::DATABASE_UNAVAILABLE => Reason::LoginUnavailable,
+                    code::RESOURCE_EXHAUSTION => Reason::TooManyClients,
+                    _ => Reason::LoginRefused,
                 };
-                self.refuse(&failure, fault, reason).await.map(|()| Dictionary::new())
+                self.refuse(&failure, reason).await.map(|()| Dictionary::new())
             }
         }
     }
 
     fn logged_in(&mut self, metadata: &Dictionary) {
         let user = self.member.as_ref().map(|member| member.pool.name.as_str());
-        self.entry.set_user(user);
-        self.set_client_state(ClientState::Idle);
-        self.inbox.set_authenticated(true);
-        self.state = ServerState::Ready;
-        self.success(metadata);
+        self.client.entry.set_user(user);
+        self.client.entry.set_state(ClientState::Idle);
+        self.client.logged_in(metadata);
     }
 
     fn hello_metadata(&self, facts: &Facts, class: &Class) -> Dictionary {
@@ -134,9 +138,9 @@ impl Session {
         }
         let mut metadata = Dictionary::new()
             .with("server", facts.agent.as_str())
-            .with("connection_id", format!("bouncer-{}", self.entry.id()))
+            .with("connection_id", format!("bouncer-{}", self.client.entry.id()))
             .with("hints", hints);
-        if self.negotiated.by_manifest {
+        if self.client.negotiated.by_manifest {
             metadata.push("protocol_version", class.version.to_string());
         }
         if class.utc && facts.utc {
@@ -148,7 +152,7 @@ impl Session {
     fn decode(&self, piece: &Piece) -> Result<Request, MessageError> {
         match piece {
             Piece::Message { wire, .. } => {
-                Request::decode_unauthenticated(&payload(wire), self.negotiated.version)
+                Request::decode_unauthenticated(&payload(wire), self.client.version())
             }
             _ => Err(MessageError::Field("the message came in pieces")),
         }
@@ -157,15 +161,15 @@ impl Session {
     async fn malformed(&mut self, decoded: Result<Request, MessageError>) -> Result<(), End> {
         match decoded {
             Err(error @ (MessageError::Malformed(_) | MessageError::Field(_))) => {
-                self.refuse(&failures::malformed(error), Fault::Client, "malformed_login").await
+                self.refuse(&failures::malformed(error), Reason::MalformedLogin).await
             }
-            _ => Err(End::Protocol("unknown_message")),
+            _ => Err(End::Because(Reason::UnknownMessage)),
         }
     }
 }
 
 async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, End> {
-    timeout_at(deadline, work).await.map_err(|_| End::LoginTimedOut)
+    timeout_at(deadline, work).await.map_err(|_| End::Because(Reason::ClientLoginTimeout))
 }
 
 fn has_product(hello: &Hello) -> bool {

@@ -1,0 +1,325 @@
+//! One client's connection: its socket, its requests that wait, and what it believes. Whatever the
+//! client is told goes through here, so that its view changes together with what was said.
+
+mod view;
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use bolt::chunk::NOOP;
+use bolt::message::{put_failure, put_success};
+use bolt::{Dictionary, Failure, Piece, RequestTag, Response, ServerState, Version};
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+use crate::clients::Entry;
+use crate::handshake::Negotiated;
+use crate::inbox::Inbox;
+use crate::metrics::Metrics;
+use crate::pooler::Shared;
+use crate::reason::Reason;
+use crate::session::End;
+use crate::unit::Side;
+use crate::wire::Wire;
+
+pub(crate) use view::{Handling, View};
+
+pub(crate) struct Client {
+    wire: Wire,
+    inbox: Inbox,
+    view: View,
+    pub entry: Entry,
+    pub negotiated: Negotiated,
+    /// Since when it has taken nothing of what waits to be written, and how much it had taken then.
+    stalled: Option<(Instant, u64)>,
+    /// Bytes that the metrics know of already.
+    counted: (u64, u64),
+}
+
+/// What ended a wait for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken<T> {
+    Input,
+    Left,
+    /// The pooler is going.
+    Draining,
+    Alarm,
+    /// What else was waited for.
+    Other(T),
+}
+
+/// Whether a wait ends when the pooler is going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drain {
+    Heeded,
+    Ignored,
+}
+
+/// Whether more may be read for a side that has not taken all yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Some,
+    None,
+}
+
+impl Room {
+    /// Of a side with so many bytes on their way to it.
+    pub fn beside(output: &BytesMut) -> Self {
+        if output.len() < OUTPUT_MAX { Self::Some } else { Self::None }
+    }
+}
+
+impl Client {
+    /// A client that has agreed on a version and has to log in before `until`.
+    pub fn new(wire: Wire, entry: Entry, negotiated: Negotiated, until: Instant) -> Self {
+        Self {
+            wire,
+            inbox: Inbox::unauthenticated(),
+            view: View::logging_in(ServerState::Negotiation, until),
+            entry,
+            negotiated,
+            stalled: None,
+            counted: (0, 0),
+        }
+    }
+
+    pub fn version(&self) -> Version {
+        self.negotiated.version
+    }
+
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The request that is next, if one has arrived.
+    pub fn next_request(&mut self) -> Result<Option<RequestTag>, End> {
+        self.take_in()?;
+        while let Some(piece) = self.inbox.front() {
+            match piece.request() {
+                None => {
+                    // The rest of a request that was refused when it began.
+                    self.inbox.pop();
+                    self.take_in()?;
+                }
+                request => return Ok(request),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has arrived next, be it the middle of a request.
+    pub fn front(&mut self) -> Result<Option<&Piece>, End> {
+        self.take_in()?;
+        Ok(self.inbox.front())
+    }
+
+    pub fn pop(&mut self) -> Option<Piece> {
+        self.inbox.pop()
+    }
+
+    /// RESETs that have arrived and were not answered yet.
+    pub fn resets(&self) -> usize {
+        self.inbox.resets
+    }
+
+    /// Moves requests into the inbox. A stranger's are taken one by one: the next may come from
+    /// somebody who has logged in, under other limits.
+    fn take_in(&mut self) -> Result<(), End> {
+        if self.view.is_logged_in() {
+            self.inbox.take_in(&mut self.wire.input)?;
+        } else if self.inbox.is_empty() {
+            self.inbox.take_one(&mut self.wire.input)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the client, for what else the caller waits for, and for `due`. It is the only
+    /// place where a client's socket is polled while the client lives. `other` is told whether the
+    /// client has room for more answers, and says whether there is room for more requests.
+    pub async fn wait<T>(
+        &mut self,
+        drain: Drain,
+        alarm: &mut Alarm,
+        due: Option<Instant>,
+        mut other: impl FnMut(&mut Context<'_>, Room) -> (Poll<T>, Room),
+    ) -> Woken<T> {
+        poll_fn(|cx| {
+            // First, so that answers leave before more of them are read.
+            if self.poll_write(cx).is_err() {
+                return Poll::Ready(Woken::Left);
+            }
+            let (ready, room) = other(cx, Room::beside(&self.wire.output));
+            if let Poll::Ready(ready) = ready {
+                return Poll::Ready(Woken::Other(ready));
+            }
+            if let Poll::Ready(read) = self.poll_read(cx, room) {
+                return Poll::Ready(read.map_or(Woken::Left, |()| Woken::Input));
+            }
+            if drain == Drain::Heeded && self.entry.poll_draining(cx) {
+                return Poll::Ready(Woken::Draining);
+            }
+            alarm.poll(cx, due).map(|()| Woken::Alarm)
+        })
+        .await
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let flushed = self.wire.poll_flush(cx);
+        self.note_stall();
+        match flushed {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: Room) -> Poll<io::Result<()>> {
+        let may_read = room == Room::Some
+            && Room::beside(&self.wire.output) == Room::Some
+            && !self.inbox.is_full();
+        if may_read { self.wire.poll_fill(cx) } else { Poll::Pending }
+    }
+
+    fn note_stall(&mut self) {
+        let written = self.wire.written;
+        self.stalled = match self.stalled {
+            _ if !self.wire.has_output() => None,
+            Some((since, taken)) if taken == written => Some((since, taken)),
+            _ => Some((Instant::now(), written)),
+        };
+    }
+
+    /// When the first of its limits is reached.
+    pub fn due(&self, shared: &Shared) -> Option<Instant> {
+        self.limits(shared).into_iter().flatten().map(|(due, _)| due).min()
+    }
+
+    /// The limit that has been reached by `now`.
+    pub fn expired(&self, shared: &Shared, now: Instant) -> Option<Reason> {
+        let mut limits = self.limits(shared).into_iter().flatten();
+        limits.find(|(due, _)| *due <= now).map(|(_, reason)| reason)
+    }
+
+    /// The limits that hold for it: to log in, and to take what it asked for.
+    fn limits(&self, shared: &Shared) -> [Option<(Instant, Reason)>; 2] {
+        let login = match self.view {
+            View::LoggingIn { until, .. } => Some((until, Reason::ClientLoginTimeout)),
+            _ => None,
+        };
+        let stall = self.stalled.map(|(since, _)| {
+            (since + shared.limits().client_write_timeout.0, Reason::ClientWriteTimeout)
+        });
+        [login, stall]
+    }
+
+    /// Writes what the socket takes now. What it does not take, or refuses, is dealt with by the
+    /// next wait.
+    pub async fn flush_at_once(&mut self) {
+        if self.wire.has_output() {
+            let _: Poll<_> = self.wire.flush_at_once().await;
+            self.note_stall();
+        }
+    }
+
+    /// Whether something that was said has not left yet.
+    pub fn has_output(&self) -> bool {
+        self.wire.has_output()
+    }
+
+    /// Whether bytes have come that were not looked at.
+    pub fn has_input(&self) -> bool {
+        !self.wire.input.is_empty()
+    }
+
+    /// Gives buffers back that are empty.
+    pub fn release_buffers(&mut self) {
+        self.inbox.release();
+    }
+
+    /// See [`Wire::finish`].
+    pub async fn finish(&mut self) {
+        self.wire.finish().await;
+    }
+
+    /// Nobody will read what was said.
+    pub fn drop_output(&mut self) {
+        self.wire.output.clear();
+    }
+
+    pub fn count_bytes(&mut self, metrics: &Metrics) {
+        let now = self.wire.counts();
+        let before = std::mem::replace(&mut self.counted, now);
+        metrics.bytes(Side::Client, now.0 - before.0, now.1 - before.1);
+    }
+}
+
+/// What the client is told.
+impl Client {
+    /// Answers a request that leaves the view as it is.
+    pub fn success(&mut self, metadata: &Dictionary) {
+        put_success(&mut self.wire.output, metadata);
+    }
+
+    /// HELLO was answered; LOGON comes next.
+    pub fn greeted(&mut self, metadata: &Dictionary, until: Instant) {
+        self.view = View::logging_in(ServerState::Authentication, until);
+        self.success(metadata);
+    }
+
+    pub fn logged_in(&mut self, metadata: &Dictionary) {
+        self.inbox.set_authenticated(true);
+        self.view.reset();
+        self.success(metadata);
+    }
+
+    /// LOGOFF was answered; it has to log in again before `until`.
+    pub fn logged_off(&mut self, until: Instant) {
+        self.inbox.set_authenticated(false);
+        self.greeted(&Dictionary::new(), until);
+    }
+
+    pub fn reset(&mut self) {
+        self.view.reset();
+        self.success(&Dictionary::new());
+    }
+
+    pub fn ignored(&mut self) {
+        let version = self.version();
+        Response::Ignored.put(&mut self.wire.output, version);
+    }
+
+    /// Answers with a failure that lasts until RESET.
+    pub fn fail(&mut self, failure: &Failure) {
+        let version = self.version();
+        put_failure(&mut self.wire.output, failure, version);
+        self.view.failed();
+    }
+
+    /// The next request will be answered with a failure.
+    pub fn owe(&mut self, reason: Reason) {
+        self.view.owe(reason);
+    }
+
+    /// Passes an answer of the server on, which leaves the client in `state`.
+    pub fn answer(&mut self, wire: BytesMut, state: ServerState) {
+        self.wire.forward(wire);
+        self.view.answered(state);
+    }
+
+    /// Passes records on, of any length.
+    pub fn stream(&mut self, wire: BytesMut) {
+        self.wire.forward(wire);
+    }
+
+    /// Shows that the connection is alive. Only between two messages: anywhere else these bytes
+    /// would end the message.
+    pub fn noop(&mut self) {
+        if !self.wire.has_output() {
+            self.wire.output.extend_from_slice(&NOOP);
+        }
+    }
+}
+
+/// Bytes on their way to one side, past which the other side has to wait.
+const OUTPUT_MAX: usize = 256 * 1024;

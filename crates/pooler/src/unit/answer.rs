@@ -1,0 +1,102 @@
+//! Answers of the server: what the client hears of them, and when the connection has to recover.
+
+use bolt::{RequestTag, ServerState, Summary, Tracker};
+use tokio::time::Instant;
+
+use super::{Answer, Effect, Effects, Phase, Recovery, Reset, Success, Unit};
+use crate::reason::Reason;
+
+impl Unit {
+    pub(super) fn on_records(&mut self, tracker: &Tracker, effects: &mut Effects) {
+        effects.push(match () {
+            () if tracker.unanswered().len() == 0 => Effect::Lose(Reason::UpstreamUnsolicited),
+            () if self.is_abandoned() => Effect::Swallow,
+            () => Effect::Stream,
+        });
+    }
+
+    pub(super) fn on_answer(
+        &mut self,
+        tracker: &mut Tracker,
+        answer: Answer,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        // An answer that can't be believed is none: the request still counts as unanswered.
+        if let Err(reason) = credible(tracker, answer) {
+            return effects.push(Effect::Lose(reason));
+        }
+        let Ok(request) = tracker.answered(summary(answer)) else {
+            return effects.push(Effect::Lose(Reason::UpstreamUnsolicited));
+        };
+        match (request, answer) {
+            // It was ours. The client's own RESET is answered when its turn comes.
+            (RequestTag::Reset, Answer::Success(_)) => {}
+            (RequestTag::Reset, _) => effects.push(Effect::Lose(Reason::UpstreamResetFailed)),
+            (_, Answer::Success(_)) => self.pass_on(tracker.state(), effects),
+            (_, Answer::Failure) => self.failed(effects),
+            (_, _) => self.refusal(tracker.state(), effects),
+        }
+        if request.ends_transaction() && self.is_abandoned() {
+            // Until now the server was let finish.
+            self.times.recover_from(now);
+        }
+    }
+
+    fn failed(&mut self, effects: &mut Effects) {
+        self.phase = match self.phase {
+            Phase::Serving => Phase::Recovering(Recovery::Told, Reset::Wanted),
+            Phase::Sending => {
+                self.pass_on(ServerState::Failed, effects);
+                self.phase = Phase::Recovering(Recovery::Told, Reset::Wanted);
+                return effects.push(Effect::Lose(Reason::RequestBrokenOff));
+            }
+            phase => phase,
+        };
+        self.refusal(ServerState::Failed, effects);
+    }
+
+    /// Passes a FAILURE or IGNORED on, or our own failure in its place.
+    fn refusal(&mut self, state: ServerState, effects: &mut Effects) {
+        if let Phase::Recovering(why, reset) = self.phase {
+            self.phase = Phase::Recovering(Recovery::Told, reset);
+            return match why {
+                Recovery::Overdue(reason) => effects.push(Effect::Fail(reason)),
+                _ => effects.push(Effect::Answer(ServerState::Failed)),
+            };
+        }
+        self.pass_on(state, effects);
+    }
+
+    fn pass_on(&self, state: ServerState, effects: &mut Effects) {
+        effects.push(match self.is_abandoned() {
+            true => Effect::Swallow,
+            false => Effect::Answer(state),
+        });
+    }
+}
+
+/// Whether the answer can be one to the request that has been unanswered for longest.
+fn credible(tracker: &Tracker, answer: Answer) -> Result<(), Reason> {
+    match (answer, tracker.unanswered().next()) {
+        (Answer::Unreadable, _) => Err(Reason::UpstreamProtocol),
+        // The victim of `dbms.killConnection` is told SUCCESS, with nothing in it, before the end
+        // (measured on 5.26). No server answers these requests so. To take it for an answer could
+        // turn a transaction that was rolled back into one that was committed.
+        (Answer::Success(Success::Empty), Some(RequestTag::Run | RequestTag::Commit)) => {
+            Err(Reason::UpstreamKilled)
+        }
+        (Answer::Success(Success::Empty), Some(request)) if request.takes_records() => {
+            Err(Reason::UpstreamKilled)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn summary(answer: Answer) -> Summary {
+    match answer {
+        Answer::Success(success) => Summary::Success { has_more: success == Success::HasMore },
+        Answer::Ignored => Summary::Ignored,
+        Answer::Failure | Answer::Unreadable => Summary::Failure,
+    }
+}
