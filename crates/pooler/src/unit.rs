@@ -15,6 +15,9 @@ mod passwords;
 mod request;
 mod warnings;
 
+#[cfg(test)]
+mod explore;
+
 use bolt::{RequestTag, ServerState, Tracker};
 use tokio::time::Instant;
 

@@ -51,7 +51,10 @@ impl Pump<'_> {
                         return self.begin(lease);
                     }
                 }
-                Acquired::Refused(error) => return Ok(self.refuse(error)),
+                Acquired::Refused(error) => {
+                    self.refuse(error);
+                    return Ok(());
+                }
                 Acquired::Over => return Ok(()),
                 Acquired::Ended(end) => return Err(end),
             }

@@ -1,0 +1,114 @@
+//! Planted faults: what the machine would do if it had a mistake. The exploration has to find each
+//! of them, or it proves nothing.
+
+use bolt::{RequestTag, Tracker};
+
+use super::violation;
+use crate::reason::Reason;
+use crate::unit::expiry::Expiry;
+use crate::unit::{Answer, Effect, Ending, Event, Success};
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// RESET is sent over a BEGIN or COMMIT that is under way.
+    ResetOvertakes,
+    /// Something is sent when the connection has been handed back.
+    SendsAfterRelease,
+    /// The connection is handed back with a transaction or a result open.
+    ReleasesEarly,
+    AnswersTwice,
+    SkipsAnAnswer,
+    CommitsTwice,
+    /// A lost COMMIT is told to have failed.
+    TellsTheUnknown,
+    /// The farewell to a killed connection is taken for an answer.
+    BelievesTheKilled,
+    /// The RESET that was decided on is never sent.
+    ForgetsReset,
+    /// A connection that nobody needs is waited for without end.
+    WaitsForEver,
+    /// What comes after a unit is sent on its connection.
+    SendsTheNextUnit,
+    /// A client whose connection is being reset is told of answers that are for nobody.
+    TellsTheGone,
+}
+
+impl Mutant {
+    /// Each with what the exploration has to say of it.
+    pub const ALL: [(Self, &'static str); 12] = [
+        (Self::ResetOvertakes, violation::RESET_OVERTAKES),
+        (Self::SendsAfterRelease, violation::SENT_AFTER_RELEASE),
+        (Self::ReleasesEarly, violation::RELEASED_DIRTY),
+        (Self::AnswersTwice, violation::ANSWERED_TWICE),
+        (Self::SkipsAnAnswer, violation::OUT_OF_ORDER),
+        (Self::CommitsTwice, violation::SENT_TWICE),
+        (Self::TellsTheUnknown, violation::UNKNOWN_TOLD),
+        (Self::BelievesTheKilled, violation::NOT_DONE),
+        (Self::ForgetsReset, violation::NOT_SERVED),
+        (Self::WaitsForEver, violation::NOT_FREED),
+        (Self::SendsTheNextUnit, violation::ILLEGAL),
+        (Self::TellsTheGone, violation::TOLD_THE_GONE),
+    ];
+
+    /// What it understands of an event.
+    pub fn understood(self, event: Event) -> Event {
+        match (self, event) {
+            (Self::BelievesTheKilled, Event::Answer(Answer::Success(Success::Empty))) => {
+                Event::Answer(Answer::Success(Success::Done))
+            }
+            _ => event,
+        }
+    }
+
+    /// What it does instead of the right thing.
+    pub fn distort(
+        self,
+        event: Event,
+        mut effects: Vec<Effect>,
+        tracker: &mut Tracker,
+    ) -> Vec<Effect> {
+        let releases = effects.contains(&Effect::Release);
+        match (self, event) {
+            (Self::ResetOvertakes, Event::ResetWanted)
+                if tracker.unanswered().len() > 0 && effects.is_empty() =>
+            {
+                tracker.sent(RequestTag::Reset);
+                effects.push(Effect::Reset);
+            }
+            (Self::SendsAfterRelease, _) if releases => effects.push(Effect::Reset),
+            (Self::ReleasesEarly, Event::Answer(Answer::Success(_)))
+                if tracker.unanswered().len() == 0 && !releases =>
+            {
+                effects.push(Effect::Release);
+            }
+            (Self::AnswersTwice, Event::Answer(_)) => {
+                let first = effects.first().copied();
+                effects.extend(first.filter(|effect| matches!(effect, Effect::Answer(_))));
+            }
+            (Self::SkipsAnAnswer, Event::Answer(Answer::Ignored)) => {
+                effects.retain(|effect| !matches!(effect, Effect::Answer(_)));
+            }
+            (Self::TellsTheUnknown, Event::Lost(_)) => effects.iter_mut().for_each(|effect| {
+                if *effect == Effect::Close(Ending::Because(Reason::OutcomeUnknown)) {
+                    *effect = Effect::Fail(Reason::UpstreamClosed);
+                }
+            }),
+            (Self::ForgetsReset, _) => effects.retain(|effect| *effect != Effect::Reset),
+            (Self::WaitsForEver, Event::Expired(Expiry::Recovery)) => effects.clear(),
+            (Self::SendsTheNextUnit, Event::Request(request, _))
+                if effects == [Effect::Hold] && request == RequestTag::Begin =>
+            {
+                tracker.sent(request);
+                effects = vec![Effect::Forward];
+            }
+            (Self::TellsTheGone, _) => effects.iter_mut().for_each(|effect| {
+                if *effect == Effect::Swallow {
+                    *effect = Effect::Fail(Reason::UpstreamClosed);
+                }
+            }),
+            _ => {}
+        }
+        effects
+    }
+}
