@@ -10,21 +10,16 @@ use bolt::message::{Auth, Hello, Stream, TransactionExtra};
 use bolt::version::{self, Answer, HandshakeError, NEO4J_PROPOSALS, NEO4J_RANGES};
 use bolt::{Dechunker, Dictionary, Failure, Request, Response, Value, Version};
 use bytes::BytesMut;
+use net::{DialError, Dialer, Socket, Target};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use self::exchange::{Encoded, Tally};
-use crate::socket::{Dialer, Socket};
-use crate::target::Target;
 
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error("cannot find the host: {0}")]
-    Resolve(io::Error),
-    #[error("cannot connect: {0}")]
-    Connect(io::Error),
-    #[error("TLS failed: {0}")]
-    Tls(String),
+    #[error(transparent)]
+    Dial(#[from] DialError),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     #[error("no answer within {0:?}")]

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
-use client::{Encryption, Target};
+use net::{Encryption, Target};
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 

@@ -234,7 +234,7 @@ impl Metrics {
 
     pub fn upstream_connect_failed(&self, error: &ConnectError) {
         let reason = match error {
-            ConnectError::Unreachable(_) => "unreachable",
+            ConnectError::Unreachable(_) | ConnectError::NoAgreement(_) => "unreachable",
             ConnectError::TimedOut(_) => "connection_timeout",
             ConnectError::VersionGone(_) => "version",
             ConnectError::Closed => "closed_during_login",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use client::{ClientError, Dialer, Socket};
+use net::{DialError, Dialer, Socket};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -43,7 +43,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("upstream: {0}")]
-    Upstream(ClientError),
+    Upstream(DialError),
     #[error("cannot listen for admin requests on {address}: {error}; choose another admin.listen")]
     Admin { address: SocketAddr, error: io::Error },
     #[error("the listening socket has no address: {0}")]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bolt::message::{put_failure, put_success, tag};
 use bolt::{ChunkError, Dictionary, Failure, Piece, Response, ServerState};
-use client::Socket;
+use net::Socket;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 

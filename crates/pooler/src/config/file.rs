@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
-use client::{Dialer, Encryption, Target};
+use net::{Dialer, Encryption, Target};
 use serde::Deserialize;
 
 use super::{Admin, Config, ConfigError, DEFAULT_PORT, Limits, Log};

@@ -94,7 +94,7 @@ impl Greeting {
         self.flush().await?;
         loop {
             let answer = version::read_answer(&mut self.wire.input);
-            match answer.map_err(client::ClientError::Handshake)? {
+            match answer? {
                 Some(answer) => return Ok(answer),
                 None => self.fill().await?,
             }

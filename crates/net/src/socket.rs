@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::pki_types::{CertificateDer, ServerName};
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::connection::ClientError;
 use crate::target::{Encryption, Target};
 use crate::tls;
 
@@ -92,6 +92,19 @@ impl AsyncWrite for Socket {
     }
 }
 
+/// Why there is no socket.
+#[derive(Debug, Error)]
+pub enum DialError {
+    #[error("cannot find the host: {0}")]
+    Resolve(io::Error),
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+}
+
 /// Opens sockets to one target. The system's certificates are loaded once, here.
 pub struct Dialer {
     target: Target,
@@ -102,15 +115,15 @@ impl Dialer {
     /// `roots` are trusted instead of the system's, if there are any.
     ///
     /// # Errors
-    /// [`ClientError::Tls`] if the host can't be the name in a certificate or `roots` are useless.
-    pub fn new(target: Target, roots: &[CertificateDer<'static>]) -> Result<Self, ClientError> {
+    /// [`DialError::Tls`] if the host can't be the name in a certificate or `roots` are useless.
+    pub fn new(target: Target, roots: &[CertificateDer<'static>]) -> Result<Self, DialError> {
         let tls = match target.encryption {
             Encryption::None => None,
             encryption => {
                 let config = tls::config(encryption, roots)
-                    .map_err(|error| ClientError::Tls(error.to_string()))?;
+                    .map_err(|error| DialError::Tls(error.to_string()))?;
                 let name = ServerName::try_from(target.host.clone())
-                    .map_err(|error| ClientError::Tls(error.to_string()))?;
+                    .map_err(|error| DialError::Tls(error.to_string()))?;
                 Some((TlsConnector::from(Arc::new(config)), name))
             }
         };
@@ -123,15 +136,15 @@ impl Dialer {
 
     /// Connects to the first address of the host that answers, and encrypts. Waits as long as the
     /// system does.
-    pub async fn dial(&self) -> Result<Socket, ClientError> {
+    pub async fn dial(&self) -> Result<Socket, DialError> {
         let host = (self.target.host.as_str(), self.target.port);
-        let addresses = tokio::net::lookup_host(host).await.map_err(ClientError::Resolve)?;
+        let addresses = tokio::net::lookup_host(host).await.map_err(DialError::Resolve)?;
         let addresses: Vec<_> = addresses.collect();
-        let stream = TcpStream::connect(&addresses[..]).await.map_err(ClientError::Connect)?;
-        stream.set_nodelay(true).map_err(ClientError::Io)?;
+        let stream = TcpStream::connect(&addresses[..]).await.map_err(DialError::Connect)?;
+        stream.set_nodelay(true).map_err(DialError::Io)?;
         let Some((connector, name)) = &self.tls else { return Ok(Socket::Plain(stream)) };
         let stream = connector.connect(name.clone(), stream).await;
-        let stream = stream.map_err(|error| ClientError::Tls(error.to_string()))?;
+        let stream = stream.map_err(|error| DialError::Tls(error.to_string()))?;
         Ok(Socket::Tls(Box::new(TlsStream::Client(stream))))
     }
 }
