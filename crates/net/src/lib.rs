@@ -1,13 +1,18 @@
 //! What a Bolt connection stands on, whichever side of it we are. It knows sockets and bytes, and
 //! nothing of queries, users or pools.
 //!
+//! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`target`]: `bolt://host:port` and its kin
 //! - [`socket`]: TCP or TLS; how one is opened
 //! - [`tls`]: certificates are verified by default, unverified for `+ssc`
 
+mod inbox;
 mod socket;
 mod target;
 mod tls;
+mod wire;
 
+pub use inbox::Inbox;
 pub use socket::{DialError, Dialer, Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
+pub use wire::Wire;

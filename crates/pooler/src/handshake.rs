@@ -2,11 +2,11 @@
 
 use bolt::Version;
 use bolt::version::{self, HandshakeError, Opening};
+use net::Wire;
 
 use crate::metrics::Fault;
 use crate::pooler::Shared;
 use crate::session::End;
-use crate::wire::Wire;
 
 /// What both sides agree on.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
 //! - [`listener`], [`tls`], [`handshake`]: clients on their way in
 //! - [`auth`]: who may come in; [`class`]: who may share with whom
-//! - [`session`]: one client; [`inbox`]: its requests; [`relay`]: one unit of work
+//! - [`session`]: one client; [`relay`]: one unit of work
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
 //! - [`rehearsal`]: a client's bytes against all of it, in memory
@@ -17,7 +17,6 @@ mod clients;
 mod config;
 mod failures;
 mod handshake;
-mod inbox;
 mod limits;
 mod listener;
 mod metrics;
@@ -29,7 +28,6 @@ mod routing;
 mod server;
 mod session;
 mod tls;
-mod wire;
 
 pub use config::{Admin, Config, ConfigError, File, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};

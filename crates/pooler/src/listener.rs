@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use net::Socket;
+use net::{Socket, Wire};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,7 +15,6 @@ use crate::handshake;
 use crate::metrics::Fault;
 use crate::pooler::Shared;
 use crate::tls::ClientTls;
-use crate::wire::Wire;
 
 pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Those whose TLS handshake is not over yet; they end with this task.

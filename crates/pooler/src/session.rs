@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bolt::message::{put_failure, put_success, tag};
 use bolt::{ChunkError, Dictionary, Failure, Piece, Response, ServerState};
-use net::Socket;
+use net::{Inbox, Socket, Wire};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -18,11 +18,9 @@ use crate::class::Class;
 use crate::clients::{ClientState, Entry};
 use crate::failures;
 use crate::handshake::{self, Negotiated};
-use crate::inbox::Inbox;
 use crate::metrics::{Fault, Side};
 use crate::pooler::Shared;
 use crate::relay;
-use crate::wire::Wire;
 
 /// Why a client's connection is over.
 #[derive(Debug)]

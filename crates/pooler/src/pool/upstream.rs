@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bolt::message::tag;
 use bolt::{Request, Scanned, Scanner, Summary, Tracker};
+use net::Wire;
 use tokio::time::{Instant, Sleep};
 
 use super::Permit;
 use crate::class::Class;
 use crate::metrics::OpenUpstream;
-use crate::wire::Wire;
 
 /// In a box, because it is handed from list to lease to queue.
 pub(crate) type Connection = Box<Upstream>;

@@ -7,13 +7,13 @@ use bolt::chunk::payload;
 use bolt::message::{Auth, Hello};
 use bolt::version::{self, Answer, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange};
 use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Version};
+use net::Wire;
 use tokio::time::Instant;
 
 use super::{ConnectError, Dial, Facts};
 use crate::class::Class;
 use crate::metrics::{Metrics, OpenUpstream};
 use crate::pool::{Permit, Upstream};
-use crate::wire::Wire;
 
 pub(super) struct Greeting {
     wire: Wire,

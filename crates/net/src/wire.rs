@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use net::Socket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-pub(crate) struct Wire {
+use crate::socket::Socket;
+
+pub struct Wire {
     socket: Socket,
     pub input: BytesMut,
     pub output: BytesMut,

@@ -8,7 +8,7 @@ use bolt::{ChunkError, Piece, Requests};
 use bytes::BytesMut;
 
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub struct Inbox {
     requests: Requests,
     pieces: VecDeque<Piece>,
     bytes: usize,
