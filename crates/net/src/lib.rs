@@ -3,16 +3,18 @@
 //!
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`target`]: `bolt://host:port` and its kin
-//! - [`socket`]: TCP or TLS; how one is opened
+//! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened
 //! - [`tls`]: certificates are verified by default, unverified for `+ssc`
 
+mod dialer;
 mod inbox;
 mod socket;
 mod target;
 mod tls;
 mod wire;
 
+pub use dialer::{DialError, Dialer};
 pub use inbox::Inbox;
-pub use socket::{DialError, Dialer, Socket, Stream};
+pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;
