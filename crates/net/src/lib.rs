@@ -4,8 +4,9 @@
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`target`]: `bolt://host:port` and its kin
 //! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened
-//! - [`tls`]: certificates are verified by default, unverified for `+ssc`
+//! - [`tls`]: certificates are verified by default, unverified for `+ssc`; [`certificate`]: one's own
 
+mod certificate;
 mod dialer;
 mod inbox;
 mod socket;
@@ -13,8 +14,12 @@ mod target;
 mod tls;
 mod wire;
 
+pub use certificate::{Certificate, CertificateError, read_certificates};
 pub use dialer::{DialError, Dialer};
 pub use inbox::Inbox;
 pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;
+
+/// A certificate as it is trusted, or shown.
+pub use rustls::pki_types::CertificateDer;

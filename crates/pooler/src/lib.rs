@@ -2,7 +2,7 @@
 //!
 //! - [`pooler`]: the handle; what all parts share
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
-//! - [`listener`], [`tls`], [`handshake`]: clients on their way in
+//! - [`listener`], [`handshake`]: clients on their way in
 //! - [`auth`]: who may come in; [`class`]: who may share with whom
 //! - [`session`]: one client; [`relay`]: one unit of work
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
@@ -27,10 +27,9 @@ mod relay;
 mod routing;
 mod server;
 mod session;
-mod tls;
 
-pub use config::{Admin, Config, ConfigError, File, Limits, Log, Seconds};
+pub use config::file::File;
+pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};
 pub use rehearsal::rehearse;
 pub use server::{Dial, Dialling};
-pub use tls::ClientTls;

@@ -8,13 +8,12 @@ use net::{Socket, Wire};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsStream;
 use tracing::{debug, info, warn};
 
+use crate::config::ClientTls;
 use crate::handshake;
 use crate::metrics::Fault;
 use crate::pooler::Shared;
-use crate::tls::ClientTls;
 
 pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Those whose TLS handshake is not over yet; they end with this task.
@@ -81,8 +80,7 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, &'static 
         _ => return Err("closed_before_tls"),
     }
     if first[0] == TLS_HANDSHAKE {
-        let stream = tls.acceptor.accept(stream).await.map_err(|_| "tls_failed")?;
-        return Ok(Socket::Tls(Box::new(TlsStream::Server(stream))));
+        return tls.certificate.accept(stream).await.map_err(|_| "tls_failed");
     }
     if !tls.required {
         return Ok(Socket::Plain(stream));

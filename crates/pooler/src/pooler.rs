@@ -18,14 +18,13 @@ use tracing::{error, info, warn};
 use crate::admin;
 use crate::auth::{Directory, Tries};
 use crate::clients::Clients;
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{ClientTls, Config, ConfigError, Limits};
 use crate::limits::CurrentLimits;
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::pool::{Budget, Surroundings};
 use crate::server::{Dial, Server};
 use crate::session;
-use crate::tls::ClientTls;
 
 /// A running pooler. Dropping it ends everything at once; [`Pooler::shut_down`] is kinder.
 #[derive(Debug)]
