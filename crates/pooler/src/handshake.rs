@@ -1,70 +1,55 @@
 //! A client's first bytes: which protocol it speaks, and which version of Bolt.
 
-use bolt::Version;
-use bolt::version::{self, HandshakeError, Opening};
-use net::Wire;
+use bolt::version::HandshakeError;
+use net::{Disagreement, Negotiated, Wire};
 
-use crate::metrics::Fault;
-use crate::pooler::Shared;
-use crate::session::End;
+use crate::server::Server;
 
-/// What both sides agree on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Negotiated {
-    pub version: Version,
-    /// By manifest, which HELLO's answer has to show.
-    pub by_manifest: bool,
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// It has left by itself.
+    ClientLeft,
+    /// It speaks HTTP, and was told so.
+    Http,
+    NotBolt,
+    /// It speaks no version that the upstream speaks, or chose another one than it was offered.
+    Version,
+    /// What should be its choice from the manifest is none.
+    Malformed,
+}
+
+impl From<Disagreement> for Rejection {
+    fn from(disagreement: Disagreement) -> Self {
+        match disagreement {
+            Disagreement::Lost(_) => Self::ClientLeft,
+            Disagreement::Refused(HandshakeError::NothingInCommon | HandshakeError::NotOffered) => {
+                Self::Version
+            }
+            Disagreement::Refused(_) => Self::Malformed,
+        }
+    }
 }
 
 /// Agrees on a version that the upstream speaks, and waits until that is known.
-pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotiated, End> {
-    // Whoever doesn't speak Bolt shall not have to wait for the upstream to hear that.
-    loop {
-        match version::has_opening(&client.input) {
-            Ok(true) => break,
-            Ok(false) => client.fill().await?,
-            Err(_) => return Err(refuse(client).await),
-        }
+pub(crate) async fn accept(client: &mut Wire, server: &Server) -> Result<Negotiated, Rejection> {
+    // A client that doesn't speak Bolt hears that at once, whether the upstream is there or not.
+    match net::await_opening(client).await {
+        Err(Disagreement::Refused(_)) => return Err(refuse(client).await),
+        outcome => outcome?,
     }
-    let served = shared.server().ranges().await;
-    match version::read_opening(&mut client.input, &served) {
-        Ok(Some(Opening::Agreed(version))) => {
-            client.output.extend_from_slice(&version::agreement(version));
-            client.flush().await?;
-            Ok(Negotiated { version, by_manifest: false })
-        }
-        Ok(Some(Opening::Manifest)) => {
-            client.output.extend_from_slice(&version::manifest(&served));
-            client.flush().await?;
-            // Some drivers send their choice by itself, and HELLO only when that is acknowledged.
-            client.acknowledge_quickly();
-            loop {
-                match version::read_choice(&mut client.input, &served) {
-                    Ok(Some(version)) => return Ok(Negotiated { version, by_manifest: true }),
-                    Ok(None) => client.fill().await?,
-                    Err(HandshakeError::NotOffered) => {
-                        return Err(End::Refused(Fault::Client, "version"));
-                    }
-                    Err(_) => return Err(End::Protocol("handshake")),
-                }
-            }
-        }
-        _ => {
-            client.output.extend_from_slice(&version::NOTHING_IN_COMMON);
-            client.finish().await;
-            Err(End::Refused(Fault::Client, "version"))
-        }
-    }
+    let served = server.ranges().await;
+    Ok(net::accept(client, &served).await?)
 }
 
 /// Tells a browser or a health check where it is; anything else is closed without a word.
-pub(crate) async fn refuse(client: &mut Wire) -> End {
+pub(crate) async fn refuse(client: &mut Wire) -> Rejection {
     if !HTTP_METHODS.iter().any(|method| client.input.starts_with(method)) {
-        return End::Protocol("not_bolt");
+        return Rejection::NotBolt;
     }
     client.output.extend_from_slice(HTTP_ANSWER);
     client.finish().await;
-    End::Protocol("http")
+    Rejection::Http
 }
 
 /// As much of the methods as the shortest input that can be told from Bolt.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bolt::message::{put_failure, put_success, tag};
 use bolt::{ChunkError, Dictionary, Failure, Piece, Response, ServerState};
-use net::{Inbox, Socket, Wire};
+use net::{Inbox, Negotiated, Socket, Wire};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -17,7 +17,7 @@ use crate::auth::Member;
 use crate::class::Class;
 use crate::clients::{ClientState, Entry};
 use crate::failures;
-use crate::handshake::{self, Negotiated};
+use crate::handshake::{self, Rejection};
 use crate::metrics::{Fault, Side};
 use crate::pooler::Shared;
 use crate::relay;
@@ -46,6 +46,18 @@ impl From<io::Error> for End {
 impl From<ChunkError> for End {
     fn from(_: ChunkError) -> Self {
         Self::Protocol("message_too_large")
+    }
+}
+
+impl From<Rejection> for End {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::ClientLeft => Self::ClientLeft,
+            Rejection::Http => Self::Protocol("http"),
+            Rejection::NotBolt => Self::Protocol("not_bolt"),
+            Rejection::Version => Self::Refused(Fault::Client, "version"),
+            Rejection::Malformed => Self::Protocol("handshake"),
+        }
     }
 }
 
@@ -102,8 +114,12 @@ pub(crate) fn serve(
 async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
     let login_deadline = Instant::now() + shared.limits().client_login_timeout.0;
     let mut client = Wire::new(socket);
-    let accepted = timeout_at(login_deadline, handshake::accept(&mut client, &shared)).await;
-    let negotiated = match accepted.unwrap_or(Err(End::LoginTimedOut)) {
+    let accepting = handshake::accept(&mut client, shared.server());
+    let accepted = match timeout_at(login_deadline, accepting).await {
+        Ok(accepted) => accepted.map_err(End::from),
+        Err(_) => Err(End::LoginTimedOut),
+    };
+    let negotiated = match accepted {
         Ok(negotiated) => negotiated,
         Err(end) => {
             note(&end, entry.id(), &shared);
