@@ -46,7 +46,7 @@ pub(crate) enum ConnectError {
     Unreachable(#[from] DialError),
     /// Its first bytes say so.
     #[error("the server can't be reached: {0}")]
-    NoAgreement(#[from] HandshakeError),
+    NoAgreement(HandshakeError),
     #[error("the server did not answer within {0:?}")]
     TimedOut(Duration),
     #[error("the server no longer speaks Bolt {0}")]
