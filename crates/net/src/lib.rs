@@ -19,7 +19,7 @@ mod wire;
 pub use certificate::{Certificate, CertificateError, read_certificates};
 pub use dialer::{DialError, Dialer};
 pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choose, propose};
-pub use inbox::Inbox;
+pub use inbox::{Inbox, InboxLimits};
 pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;

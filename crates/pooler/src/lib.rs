@@ -4,7 +4,7 @@
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
 //! - [`listener`], [`handshake`]: clients on their way in
 //! - [`auth`]: who may come in; [`class`]: who may share with whom
-//! - [`session`]: one client; [`relay`]: one unit of work
+//! - [`session`]: one client; [`inbox`]: how much it may send ahead; [`relay`]: one unit of work
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
 //! - [`rehearsal`]: a client's bytes against all of it, in memory
@@ -17,6 +17,7 @@ mod clients;
 mod config;
 mod failures;
 mod handshake;
+mod inbox;
 mod limits;
 mod listener;
 mod metrics;

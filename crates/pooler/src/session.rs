@@ -18,6 +18,7 @@ use crate::class::Class;
 use crate::clients::{ClientState, Entry};
 use crate::failures;
 use crate::handshake::{self, Rejection};
+use crate::inbox::INBOX_LIMITS;
 use crate::metrics::{Fault, Side};
 use crate::pooler::Shared;
 use crate::relay;
@@ -129,7 +130,7 @@ async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box
     Some(Box::new(Session {
         shared,
         client,
-        inbox: Inbox::unauthenticated(),
+        inbox: Inbox::unauthenticated(&INBOX_LIMITS),
         entry,
         state: ServerState::Negotiation,
         pending_failure: None,

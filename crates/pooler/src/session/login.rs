@@ -83,7 +83,7 @@ impl Session {
         self.member = None;
         self.entry.set_user(None);
         self.set_client_state(ClientState::Login);
-        self.inbox.set_authenticated(false);
+        self.inbox.log_off();
         self.login_deadline = Instant::now() + self.shared.limits().client_login_timeout.0;
         self.state = ServerState::Authentication;
         self.success(&Dictionary::new());
@@ -120,7 +120,7 @@ impl Session {
         let user = self.member.as_ref().map(|member| member.pool.name.as_str());
         self.entry.set_user(user);
         self.set_client_state(ClientState::Idle);
-        self.inbox.set_authenticated(true);
+        self.inbox.log_in();
         self.state = ServerState::Ready;
         self.success(metadata);
     }
