@@ -1,6 +1,6 @@
 //! A connection pooler for the Bolt protocol: many clients, few upstream connections.
 //!
-//! - [`pooler`]: the handle; what all parts share
+//! - [`pooler`]: the handle; [`shared`]: what all parts share
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
 //! - [`listener`], [`handshake`]: clients on their way in
 //! - [`auth`]: who may come in; [`class`]: who may share with whom
@@ -28,6 +28,7 @@ mod relay;
 mod routing;
 mod server;
 mod session;
+mod shared;
 
 pub use config::file::File;
 pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};

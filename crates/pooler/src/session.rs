@@ -20,8 +20,8 @@ use crate::failures;
 use crate::handshake::{self, Rejection};
 use crate::inbox::INBOX_LIMITS;
 use crate::metrics::{Fault, Side};
-use crate::pooler::Shared;
 use crate::relay;
+use crate::shared::Shared;
 
 /// Why a client's connection is over.
 #[derive(Debug)]
