@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::message::Auth;
-use client::{ClientError, Connection, Dialer, Encoded, Tally};
+use client::{ClientError, Connection, Encoded, Tally};
+use net::{DialError, Dialer};
 
 use crate::workload::{Operation, Requests, Workload};
 
@@ -150,12 +151,14 @@ async fn transaction(
 pub(crate) fn reason(error: &ClientError) -> String {
     match error {
         ClientError::Server(failure) => failure.code.clone(),
-        ClientError::Resolve(_) => "host not found".into(),
-        ClientError::Connect(error) => format!("not connected: {}", error.kind()),
-        ClientError::Tls(_) => "TLS failed".into(),
+        ClientError::Dial(DialError::Resolve(_)) => "host not found".into(),
+        ClientError::Dial(DialError::Connect(error)) => format!("not connected: {}", error.kind()),
+        ClientError::Dial(DialError::Tls(_)) => "TLS failed".into(),
         ClientError::Handshake(_) | ClientError::Protocol(_) => "not Bolt".into(),
         ClientError::TimedOut(_) => "no answer in time".into(),
-        ClientError::Closed | ClientError::Io(_) => "connection closed".into(),
+        ClientError::Closed | ClientError::Io(_) | ClientError::Dial(DialError::Io(_)) => {
+            "connection closed".into()
+        }
     }
 }
 

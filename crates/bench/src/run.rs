@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use client::{ClientError, Dialer, Target};
+use client::ClientError;
+use net::{DialError, Dialer, Target};
 use tokio::net::TcpListener;
 
 use self::crew::Crew;
@@ -130,7 +131,7 @@ fn explained(error: ClientError) -> anyhow::Error {
         ClientError::Server(failure) if failure.code.starts_with("Neo.ClientError.Security.") => {
             "check --user and NEO4J_PASSWORD"
         }
-        ClientError::Resolve(_) | ClientError::Connect(_) => {
+        ClientError::Dial(DialError::Resolve(_) | DialError::Connect(_)) => {
             "start the server or correct the address"
         }
         _ => return error.into(),

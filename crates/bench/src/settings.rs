@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bolt::message::{Auth, Secret};
-use client::Target;
+use net::Target;
 
 use crate::check::Check;
 use crate::workload::Workload;

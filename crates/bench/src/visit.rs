@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use client::{ClientError, Tally};
 use hdrhistogram::Histogram;
+use net::DialError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -157,7 +158,7 @@ async fn work(
     while let Some(from) = pace.next().await {
         let outcome = performer.perform().await;
         let now = Instant::now();
-        let failed_to_connect = matches!(outcome, Err(ClientError::Connect(_)));
+        let failed_to_connect = matches!(outcome, Err(ClientError::Dial(DialError::Connect(_))));
         if window.counts(from, now) {
             progress.note(now, outcome.is_ok());
             locked(&seen).note(now - from, outcome);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bolt::message::{AccessMode, Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
-use client::{Connection, Encryption, Table};
+use client::{Connection, Table};
+use net::Encryption;
 
 use crate::server_options::{NamedServer, ServerOptions};
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Result, bail};
-use client::Target;
+use net::Target;
 
 /// Says what is about to happen to a server that isn't this machine, and asks. `plan` is what the run
 /// opens there.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bench::link::Link;
-use client::Target;
+use net::Target;
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use bolt::message::Secret;
-use client::Target;
 use lab::ServerChoice;
+use net::Target;
 
 #[derive(Debug, clap::Args)]
 pub struct ServerOptions {

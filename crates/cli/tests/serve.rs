@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bolt::message::{Auth, TransactionExtra};
-use client::{ClientError, Connection, Target};
+use client::{ClientError, Connection};
+use net::Target;
 
 fn boltbouncer(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));

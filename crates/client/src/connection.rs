@@ -1,78 +1,21 @@
 //! Dial, agree on a version, log in, run queries. One request at a time; every wait has the
 //! connection's time-out.
 
-mod exchange;
+pub(crate) mod exchange;
 
-use std::io;
 use std::time::Duration;
 
 use bolt::message::{Auth, Hello, Stream, TransactionExtra};
-use bolt::version::{self, Answer, HandshakeError, NEO4J_PROPOSALS, NEO4J_RANGES};
-use bolt::{Dechunker, Dictionary, Failure, Request, Response, Value, Version};
-use bytes::BytesMut;
-use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bolt::{Dechunker, Dictionary, Failure, Request, Response, Version};
+use net::{Dialer, Socket, Target, Wire};
 
-pub use self::exchange::{Encoded, Tally};
-use crate::socket::{Dialer, Socket};
-use crate::target::Target;
+use crate::error::{ClientError, lost, unexpected};
+use crate::table::Table;
 
-#[derive(Debug, Error)]
-pub enum ClientError {
-    #[error("cannot find the host: {0}")]
-    Resolve(io::Error),
-    #[error("cannot connect: {0}")]
-    Connect(io::Error),
-    #[error("TLS failed: {0}")]
-    Tls(String),
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    #[error("the server closed the connection")]
-    Closed,
-    #[error("the connection broke: {0}")]
-    Io(io::Error),
-    /// The server's own words.
-    #[error(transparent)]
-    Server(Failure),
-    #[error("the server sent something that is not Bolt: {0}")]
-    Protocol(String),
-}
-
-impl ClientError {
-    /// The server's error code, if it was the server that refused.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Server(failure) => Some(&failure.code),
-            _ => None,
-        }
-    }
-}
-
-/// A result in memory.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    pub columns: Vec<String>,
-    pub rows: Vec<Vec<Value>>,
-    /// The last SUCCESS.
-    pub summary: Dictionary,
-}
-
-impl Table {
-    /// The value of a column in a row; null if there is no such column.
-    pub fn get(&self, row: usize, column: &str) -> &Value {
-        let index = self.columns.iter().position(|name| name == column);
-        index.and_then(|index| self.rows.get(row)?.get(index)).unwrap_or(&Value::Null)
-    }
-}
-
+/// A connection to a server. It is of use until it is closed or one of its requests fails in another
+/// way than by the server's refusal.
 pub struct Connection {
-    socket: Socket,
-    input: BytesMut,
-    output: BytesMut,
-    /// Grows while the server sends more than fits.
-    read_bytes: usize,
+    wire: Wire,
     dechunker: Dechunker,
     version: Version,
     timeout: Duration,
@@ -109,43 +52,17 @@ impl Connection {
         routing: Option<Dictionary>,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let mut connection = Self {
-            socket,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-            read_bytes: READ_BYTES_MIN,
+        let mut wire = Wire::new(socket);
+        let version = net::agree(&mut wire).await?;
+        Ok(Self {
+            wire,
             dechunker: Dechunker::new(MESSAGE_MAX),
-            version: Version::V4_4,
+            version,
             timeout,
             routing,
             hello: Dictionary::new(),
             unanswered: 0,
-        };
-        connection.version = connection.agree().await?;
-        Ok(connection)
-    }
-
-    async fn agree(&mut self) -> Result<Version, ClientError> {
-        let opening = version::opening(&NEO4J_PROPOSALS);
-        self.socket.write_all(&opening).await.map_err(ClientError::Io)?;
-        let answer = loop {
-            match version::read_answer(&mut self.input)? {
-                Some(answer) => break answer,
-                None => self.fill().await?,
-            }
-        };
-        match answer {
-            Answer::Agreed(version) if NEO4J_RANGES.iter().any(|range| range.contains(version)) => {
-                Ok(version)
-            }
-            Answer::Agreed(_) => Err(HandshakeError::NotOffered.into()),
-            Answer::Manifest(ranges) => {
-                let newest = version::newest_common(&NEO4J_RANGES, &ranges);
-                let newest = newest.ok_or(HandshakeError::NothingInCommon)?;
-                self.socket.write_all(&version::choice(newest)).await.map_err(ClientError::Io)?;
-                Ok(newest)
-            }
-        }
+        })
     }
 
     /// Says who is calling and logs in.
@@ -178,7 +95,7 @@ impl Connection {
     ///
     /// # Errors
     /// After [`ClientError::Server`] the connection can be used again, unless the server closed it
-    /// behind the failure. After any other error it is [`ClientError::Closed`].
+    /// after the failure. After any other error it is [`ClientError::Closed`].
     pub async fn run(
         &mut self,
         query: &str,
@@ -239,7 +156,7 @@ impl Connection {
         let fields = match self.receive().await? {
             Response::Success(metadata) => metadata,
             Response::Failure(failure) => {
-                // The PULL that was sent along is IGNORED, unless the server closed behind the failure.
+                // The PULL that was sent along is IGNORED, unless the server closed after the failure.
                 return match self.receive().await {
                     Ok(_) | Err(ClientError::Closed | ClientError::Io(_)) => {
                         Err(ClientError::Server(failure))
@@ -263,7 +180,7 @@ impl Connection {
         }
     }
 
-    /// Makes the connection usable again behind a failure, if the server has not closed it.
+    /// Makes the connection usable again after a failure, if the server has not closed it.
     async fn recover<T>(&mut self, failure: Failure) -> Result<T, ClientError> {
         self.send_along(&Request::Reset);
         let recovered = match self.flush().await {
@@ -280,9 +197,9 @@ impl Connection {
 
     /// Says goodbye and closes.
     pub async fn close(mut self) {
-        Request::Goodbye.put(&mut self.output);
+        Request::Goodbye.put(&mut self.wire.output);
         let _ = self.flush().await;
-        let _ = self.socket.shutdown().await;
+        let _ = self.wire.shut_down().await;
     }
 
     pub fn version(&self) -> Version {
@@ -309,17 +226,12 @@ impl Connection {
     }
 
     fn send_along(&mut self, request: &Request) {
-        request.put(&mut self.output);
+        request.put(&mut self.wire.output);
         self.unanswered += 1;
     }
 
     async fn flush(&mut self) -> Result<(), ClientError> {
-        let Self { socket, output, timeout, .. } = self;
-        within(*timeout, async {
-            socket.write_all_buf(output).await.map_err(ClientError::Io)?;
-            socket.flush().await.map_err(ClientError::Io)
-        })
-        .await
+        within(self.timeout, async { self.wire.flush().await.map_err(lost) }).await
     }
 
     async fn success(&mut self) -> Result<Dictionary, ClientError> {
@@ -333,7 +245,8 @@ impl Connection {
     async fn receive(&mut self) -> Result<Response, ClientError> {
         let protocol = |error: &dyn std::fmt::Display| ClientError::Protocol(error.to_string());
         loop {
-            let message = self.dechunker.next(&mut self.input).map_err(|error| protocol(&error))?;
+            let message =
+                self.dechunker.next(&mut self.wire.input).map_err(|error| protocol(&error))?;
             if let Some(message) = message {
                 let response = Response::decode(&message).map_err(|error| protocol(&error))?;
                 let is_summary = !matches!(response, Response::Record(_));
@@ -345,16 +258,7 @@ impl Connection {
     }
 
     async fn fill(&mut self) -> Result<(), ClientError> {
-        self.input.reserve(self.read_bytes);
-        match self.socket.read_buf(&mut self.input).await.map_err(ClientError::Io)? {
-            0 => Err(ClientError::Closed),
-            read => {
-                if read >= self.read_bytes {
-                    self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
-                }
-                Ok(())
-            }
-        }
+        self.wire.fill().await.map_err(lost)
     }
 }
 
@@ -374,17 +278,5 @@ async fn within<T>(
     tokio::time::timeout(timeout, work).await.unwrap_or(Err(ClientError::TimedOut(timeout)))
 }
 
-fn unexpected(response: &Response) -> ClientError {
-    ClientError::Protocol(match response {
-        Response::Ignored => "IGNORED out of turn".into(),
-        Response::Record(_) => "RECORD out of turn".into(),
-        Response::Success(_) => "SUCCESS out of turn".into(),
-        Response::Failure(failure) => failure.code.clone(),
-    })
-}
-
 /// Results are gathered in memory; this bounds one record.
 const MESSAGE_MAX: usize = 64 << 20;
-/// Most connections are idle most of the time.
-const READ_BYTES_MIN: usize = 1024;
-const READ_BYTES_MAX: usize = 128 * 1024;

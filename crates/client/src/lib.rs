@@ -1,16 +1,15 @@
 //! One Bolt connection from the client's side. It measures and checks servers: each step of
 //! connecting can be taken, and timed, by itself; there is no pool, no retry and no routing.
 //!
-//! - [`target`]: `bolt://host:port` and its kin
-//! - [`socket`]: TCP or TLS
-//! - [`tls`]: verified by default, unverified for `+ssc`
-//! - [`connection`]: dial, login, run; and exchanges of requests that are encoded already
+//! - [`connection`]: dial, log in, run
+//! - [`connection::exchange`]: requests that are encoded already, and answers that are only counted
+//! - [`table`]: a result; [`error`]: why there is none
 
 mod connection;
-mod socket;
-mod target;
-mod tls;
+mod error;
+mod table;
 
-pub use connection::{ClientError, Connection, Encoded, Table, Tally};
-pub use socket::{Dialer, Socket, Stream};
-pub use target::{Encryption, Target, TargetError};
+pub use connection::Connection;
+pub use connection::exchange::{Encoded, Tally};
+pub use error::ClientError;
+pub use table::Table;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use client::Target;
+use net::Target;
 use pooler::{Admin, Config, Pooler, Seconds};
 use tokio::net::TcpListener;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bolt::Dictionary;
 use bolt::message::{Auth, Secret, TransactionExtra};
-use client::{ClientError, Connection, Target};
+use client::{ClientError, Connection};
+use net::Target;
 use sandbox::Sandbox;
 use tokio::net::TcpListener;
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bolt::message::Secret;
-use client::Target;
+use net::Target;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 //! it through a browser; elsewhere a token is asked for.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time;
@@ -23,22 +22,11 @@ use tracing::{debug, warn};
 
 use crate::config::Admin;
 use crate::pool::PoolNumbers;
-use crate::pooler::{Shared, StartError};
+use crate::shared::Shared;
 
-/// Listens, and answers in a task of `tasks`.
-pub(crate) async fn start(
-    settings: Admin,
-    shared: Arc<Shared>,
-    tasks: &mut JoinSet<()>,
-) -> Result<SocketAddr, StartError> {
-    let failed = |error| StartError::Admin { address: settings.listen, error };
-    let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(StartError::Address)?;
-    tasks.spawn(accept(listener, Arc::new(settings), shared));
-    Ok(address)
-}
-
-async fn accept(listener: TcpListener, settings: Arc<Admin>, shared: Arc<Shared>) {
+/// Answers whoever asks at `listener`.
+pub(crate) async fn accept(listener: TcpListener, settings: Admin, shared: Arc<Shared>) {
+    let settings = Arc::new(settings);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

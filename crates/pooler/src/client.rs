@@ -11,18 +11,17 @@ use bolt::chunk::NOOP;
 use bolt::message::{put_failure, put_success};
 use bolt::{Dictionary, Failure, Piece, RequestTag, Response, ServerState, Version};
 use bytes::BytesMut;
+use net::{Inbox, Negotiated, Wire};
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::clients::Entry;
-use crate::handshake::Negotiated;
-use crate::inbox::Inbox;
+use crate::end::End;
+use crate::inbox::INBOX_LIMITS;
 use crate::metrics::Metrics;
-use crate::pooler::Shared;
 use crate::reason::Reason;
-use crate::session::End;
+use crate::shared::Shared;
 use crate::unit::Side;
-use crate::wire::Wire;
 
 pub(crate) use view::{Handling, View};
 
@@ -76,7 +75,7 @@ impl Client {
     pub fn new(wire: Wire, entry: Entry, negotiated: Negotiated, until: Instant) -> Self {
         Self {
             wire,
-            inbox: Inbox::unauthenticated(),
+            inbox: Inbox::unauthenticated(&INBOX_LIMITS),
             view: View::logging_in(ServerState::Negotiation, until),
             entry,
             negotiated,
@@ -268,14 +267,14 @@ impl Client {
     }
 
     pub fn logged_in(&mut self, metadata: &Dictionary) {
-        self.inbox.set_authenticated(true);
+        self.inbox.log_in();
         self.view.reset();
         self.success(metadata);
     }
 
     /// LOGOFF was answered; it has to log in again before `until`.
     pub fn logged_off(&mut self, until: Instant) {
-        self.inbox.set_authenticated(false);
+        self.inbox.log_off();
         self.greeted(&Dictionary::new(), until);
     }
 

@@ -1,21 +1,19 @@
 //! What can be set. The file is read as it is written, then checked once; code further down never
 //! validates again.
 
-mod file;
+mod error;
+pub(crate) mod file;
 mod limits;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
-use client::{Encryption, Target};
-use rustls::pki_types::CertificateDer;
-use thiserror::Error;
+use net::{CertificateDer, Encryption, Target};
 
-use crate::tls::ClientTls;
-
-pub use file::File;
+pub use error::ConfigError;
 pub use limits::{Limits, Seconds};
+pub use tls::ClientTls;
 
 /// A checked configuration. Certificates have been read.
 #[derive(Clone, Debug)]
@@ -47,23 +45,6 @@ pub struct Log {
     pub json: bool,
 }
 
-/// What is wrong, where, and what to do about it, in one line.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    #[error("cannot read {path}: {error}")]
-    Read { path: PathBuf, error: std::io::Error },
-    #[error("{path}: {message}")]
-    Syntax { path: PathBuf, message: String },
-    #[error("{key}: {message}")]
-    Value { key: &'static str, message: String },
-}
-
-impl ConfigError {
-    pub(crate) fn value(key: &'static str, message: impl Into<String>) -> Self {
-        Self::Value { key, message: message.into() }
-    }
-}
-
 impl Config {
     /// Everything else at its default.
     pub fn new(upstream: Target) -> Self {
@@ -77,14 +58,6 @@ impl Config {
             admin: None,
             log: Log::default(),
         }
-    }
-
-    /// Reads and checks a file. `environment` is asked for secrets.
-    pub fn read(
-        path: &Path,
-        environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigError> {
-        File::read(path)?.check(environment)
     }
 
     /// Whether a client that dials `upstream` would reach this very listener, which would then wait

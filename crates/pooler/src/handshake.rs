@@ -1,60 +1,20 @@
 //! A client's first bytes: which protocol it speaks, and which version of Bolt.
 
-use bolt::Version;
-use bolt::version::{self, HandshakeError, Opening};
+use net::{Disagreement, Negotiated, Wire};
 
-use crate::pooler::Shared;
+use crate::end::End;
 use crate::reason::Reason;
-use crate::session::End;
-use crate::wire::Wire;
-
-/// What both sides agree on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Negotiated {
-    pub version: Version,
-    /// By manifest, which HELLO's answer has to show.
-    pub by_manifest: bool,
-}
+use crate::server::Server;
 
 /// Agrees on a version that the upstream speaks, and waits until that is known.
-pub(crate) async fn accept(client: &mut Wire, shared: &Shared) -> Result<Negotiated, End> {
-    // Whoever doesn't speak Bolt shall not have to wait for the upstream to hear that.
-    loop {
-        match version::has_opening(&client.input) {
-            Ok(true) => break,
-            Ok(false) => client.fill().await?,
-            Err(_) => return Err(refuse(client).await),
-        }
+pub(crate) async fn accept(client: &mut Wire, server: &Server) -> Result<Negotiated, End> {
+    // A client that doesn't speak Bolt hears that at once, whether the upstream is there or not.
+    match net::await_opening(client).await {
+        Err(Disagreement::Refused(_)) => return Err(refuse(client).await),
+        outcome => outcome?,
     }
-    let served = shared.server().ranges().await;
-    match version::read_opening(&mut client.input, &served) {
-        Ok(Some(Opening::Agreed(version))) => {
-            client.output.extend_from_slice(&version::agreement(version));
-            client.flush().await?;
-            Ok(Negotiated { version, by_manifest: false })
-        }
-        Ok(Some(Opening::Manifest)) => {
-            client.output.extend_from_slice(&version::manifest(&served));
-            client.flush().await?;
-            // Some drivers send their choice by itself, and HELLO only when that is acknowledged.
-            client.acknowledge_quickly();
-            loop {
-                match version::read_choice(&mut client.input, &served) {
-                    Ok(Some(version)) => return Ok(Negotiated { version, by_manifest: true }),
-                    Ok(None) => client.fill().await?,
-                    Err(HandshakeError::NotOffered) => {
-                        return Err(End::Because(Reason::ClientVersion));
-                    }
-                    Err(_) => return Err(End::Because(Reason::Handshake)),
-                }
-            }
-        }
-        _ => {
-            client.output.extend_from_slice(&version::NOTHING_IN_COMMON);
-            client.finish().await;
-            Err(End::Because(Reason::ClientVersion))
-        }
-    }
+    let served = server.ranges().await;
+    Ok(net::accept(client, &served).await?)
 }
 
 /// Tells a browser or a health check where it is; anything else is closed without a word.

@@ -1,11 +1,11 @@
 //! A connection pooler for the Bolt protocol: many clients, few upstream connections.
 //!
-//! - [`pooler`]: the handle; what all parts share
+//! - [`pooler`]: the handle; [`shared`]: what all parts share
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
-//! - [`listener`], [`tls`], [`handshake`]: clients on their way in
+//! - [`listener`], [`handshake`]: clients on their way in
 //! - [`auth`]: who may come in; [`class`]: who may share with whom
 //! - [`session`]: one client, who it is; [`client`]: its connection, and what it believes;
-//!   [`inbox`]: its requests
+//!   [`inbox`]: how much it may send ahead; [`end`]: how it ends
 //! - [`unit`]: one unit of work, which decides; [`relay`]: the pump, which carries its bytes;
 //!   [`alarm`]: when it has to be asked again
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
@@ -21,6 +21,7 @@ mod class;
 mod client;
 mod clients;
 mod config;
+mod end;
 mod failures;
 mod handshake;
 mod inbox;
@@ -35,12 +36,11 @@ mod relay;
 mod routing;
 mod server;
 mod session;
-mod tls;
+mod shared;
 mod unit;
-mod wire;
 
-pub use config::{Admin, Config, ConfigError, File, Limits, Log, Seconds};
+pub use config::file::File;
+pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};
 pub use rehearsal::rehearse;
 pub use server::{Dial, Dialling};
-pub use tls::ClientTls;

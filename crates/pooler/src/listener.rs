@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use client::Socket;
+use net::{Socket, Wire};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsStream;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::config::ClientTls;
 use crate::handshake;
-use crate::pooler::Shared;
 use crate::reason::Reason;
-use crate::tls::ClientTls;
-use crate::wire::Wire;
+use crate::session;
+use crate::shared::Shared;
 
 pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Those whose TLS handshake is not over yet; they end with this task.
@@ -56,13 +55,13 @@ fn arrive(
     }
     let tls = shared.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
     match tls {
-        None => shared.serve(Socket::Plain(stream), Some(address)),
+        None => serve(shared, Socket::Plain(stream), Some(address)),
         Some(tls) => {
             let shared = shared.clone();
             arriving.spawn(async move {
                 let limit = shared.limits().client_login_timeout.0;
                 match timeout(limit, encrypt(stream, &tls)).await {
-                    Ok(Ok(socket)) => shared.serve(socket, Some(address)),
+                    Ok(Ok(socket)) => serve(&shared, socket, Some(address)),
                     Ok(Err(reason)) => {
                         debug!(%address, reason = reason.label(), "client refused");
                         shared.metrics().error(reason);
@@ -82,8 +81,7 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, Reason> {
         _ => return Err(Reason::ClosedBeforeTls),
     }
     if first[0] == TLS_HANDSHAKE {
-        let stream = tls.acceptor.accept(stream).await.map_err(|_| Reason::TlsFailed)?;
-        return Ok(Socket::Tls(Box::new(TlsStream::Server(stream))));
+        return tls.certificate.accept(stream).await.map_err(|_| Reason::TlsFailed);
     }
     if !tls.required {
         return Ok(Socket::Plain(stream));
@@ -95,6 +93,23 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, Reason> {
         handshake::refuse(&mut client).await;
     }
     Err(Reason::TlsRequired)
+}
+
+/// Serves a client in a task of its own. If it panics, that ends this client alone.
+pub(crate) fn serve(shared: &Arc<Shared>, socket: Socket, address: Option<SocketAddr>) {
+    shared.metrics().client_accepted();
+    let entry = shared.clients.open(address);
+    let session = session::serve(socket, entry, shared.clone());
+    let mut sessions = shared.sessions();
+    while let Some(ended) = sessions.try_join_next() {
+        if let Err(ended) = ended
+            && ended.is_panic()
+        {
+            error!("a client's task has panicked; its connections are closed");
+            shared.metrics().error(Reason::Panic);
+        }
+    }
+    sessions.spawn(session);
 }
 
 /// The type of a TLS record that begins a handshake.

@@ -215,7 +215,7 @@ impl Metrics {
 
     pub fn upstream_connect_failed(&self, error: &ConnectError) {
         self.error(match error {
-            ConnectError::Unreachable(_) => Reason::Unreachable,
+            ConnectError::Unreachable(_) | ConnectError::NoAgreement(_) => Reason::Unreachable,
             ConnectError::TimedOut(_) => Reason::ConnectionTimeout,
             ConnectError::VersionGone(_) => Reason::UpstreamVersion,
             ConnectError::Closed => Reason::ClosedDuringLogin,

@@ -1,31 +1,23 @@
-//! A running pooler: everything that its parts share, and the handle by which it is steered.
+//! A running pooler: the handle by which it is started, steered and ended.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use client::{ClientError, Dialer, Socket};
-use prometheus_client::registry::Registry;
+use net::{DialError, Dialer, Socket};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::admin;
-use crate::auth::{Directory, Tries};
-use crate::clients::Clients;
-use crate::config::{Config, ConfigError, Limits};
-use crate::limits::CurrentLimits;
+use crate::config::{Config, ConfigError};
 use crate::listener;
-use crate::metrics::Metrics;
-use crate::pool::{Budget, Surroundings};
-use crate::reason::Reason;
-use crate::server::{Dial, Server};
-use crate::session;
-use crate::tls::ClientTls;
+use crate::server::Dial;
+use crate::shared::Shared;
 
 /// A running pooler. Dropping it ends everything at once; [`Pooler::shut_down`] is kinder.
 #[derive(Debug)]
@@ -43,7 +35,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("upstream: {0}")]
-    Upstream(ClientError),
+    Upstream(DialError),
     #[error("cannot listen for admin requests on {address}: {error}; choose another admin.listen")]
     Admin { address: SocketAddr, error: io::Error },
     #[error("the listening socket has no address: {0}")]
@@ -58,21 +50,6 @@ pub struct Counts {
     pub upstream_open: u64,
     /// Clients that hold or wait for an upstream connection.
     pub busy: usize,
-}
-
-/// What every session uses.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    around: Arc<Surroundings>,
-    directory: Arc<Directory>,
-    pub clients: Arc<Clients>,
-    pub registry: Registry,
-    advertised_address: RwLock<Option<String>>,
-    pub listening: SocketAddr,
-    pub tls: RwLock<Option<ClientTls>>,
-    sessions: Mutex<JoinSet<()>>,
-    /// One reading of the metrics at a time.
-    pub scrape: Mutex<()>,
 }
 
 impl Pooler {
@@ -94,8 +71,11 @@ impl Pooler {
         config.check_not_itself(address)?;
         let mut pooler = Self::in_memory(&config, address, dialer);
         if let Some(settings) = config.admin {
-            let started = admin::start(settings, pooler.shared.clone(), &mut pooler.tasks);
-            pooler.admin = Some(started.await?);
+            let address = settings.listen;
+            let failed = |error| StartError::Admin { address, error };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            pooler.admin = Some(listener.local_addr().map_err(StartError::Address)?);
+            pooler.tasks.spawn(admin::accept(listener, settings, pooler.shared.clone()));
         }
         pooler.accepting = Some(tokio::spawn(listener::accept(listener, pooler.shared.clone())));
         Ok(pooler)
@@ -132,15 +112,13 @@ impl Pooler {
 
     /// Serves one client on any stream, without a listener.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        self.shared.serve(Socket::Other(Box::new(stream)), None);
+        listener::serve(&self.shared, Socket::Other(Box::new(stream)), None);
     }
 
     /// Puts limits, certificates and the advertised address of `config` into force; existing
     /// connections stay. The rest needs a restart, of which the log reminds.
     pub fn reload(&self, config: Config) {
-        self.shared.around.limits.replace(config.limits);
-        *write(&self.shared.advertised_address) = config.advertised_address;
-        *write(&self.shared.tls) = config.tls;
+        self.shared.reload(config);
         info!("configuration reloaded");
     }
 
@@ -176,81 +154,6 @@ impl Drop for Pooler {
     }
 }
 
-impl Shared {
-    fn new(config: &Config, listening: SocketAddr, dialer: Arc<dyn Dial>) -> Arc<Self> {
-        let limits = CurrentLimits::new(config.limits.clone());
-        let (metrics, registry) = Metrics::new();
-        let routes = config.upstream.routing;
-        let server = Server::new(dialer, routes, limits.clone(), metrics.clone());
-        let budget = Budget::new(limits.clone());
-        let server = Arc::new(server);
-        let tries = Tries::default();
-        let around = Arc::new(Surroundings { server, limits, metrics, budget, tries });
-        Arc::new(Self {
-            directory: Directory::new(around.clone()),
-            around,
-            clients: Arc::default(),
-            registry,
-            advertised_address: RwLock::new(config.advertised_address.clone()),
-            listening,
-            tls: RwLock::new(config.tls.clone()),
-            sessions: Mutex::default(),
-            scrape: Mutex::default(),
-        })
-    }
-
-    /// Serves a client in a task of its own. If it panics, that ends this client alone.
-    pub fn serve(self: &Arc<Self>, socket: Socket, address: Option<SocketAddr>) {
-        self.metrics().client_accepted();
-        let entry = self.clients.open(address);
-        let session = session::serve(socket, entry, self.clone());
-        let mut sessions = self.sessions();
-        while let Some(ended) = sessions.try_join_next() {
-            if let Err(ended) = ended
-                && ended.is_panic()
-            {
-                error!("a client's task has panicked; its connections are closed");
-                self.metrics().error(Reason::Panic);
-            }
-        }
-        sessions.spawn(session);
-    }
-
-    pub fn limits(&self) -> Arc<Limits> {
-        self.around.limits.now()
-    }
-
-    pub fn metrics(&self) -> &Metrics {
-        &self.around.metrics
-    }
-
-    pub fn server(&self) -> &Server {
-        &self.around.server
-    }
-
-    pub fn directory(&self) -> &Arc<Directory> {
-        &self.directory
-    }
-
-    /// The address that a client is told: the configured one, the one that it dialled, or ours.
-    pub fn advertised(&self, dialled: Option<&str>) -> String {
-        let configured = self.advertised_address.read().unwrap_or_else(PoisonError::into_inner);
-        match (&*configured, dialled) {
-            (Some(configured), _) => configured.clone(),
-            (None, Some(dialled)) => dialled.to_owned(),
-            (None, None) => self.listening.to_string(),
-        }
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.clients.is_draining()
-    }
-
-    fn sessions(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 async fn discover(shared: Arc<Shared>) {
     shared.server().stay_informed().await;
 }
@@ -259,18 +162,14 @@ async fn housekeeping(shared: Arc<Shared>) {
     let mut ticks = interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
-        shared.directory.tidy();
+        shared.directory().tidy();
         shared.server().drop_stale_spare();
     }
 }
 
 async fn serve_budget(shared: Arc<Shared>) {
-    let directory = shared.directory.clone();
-    shared.around.budget.serve(|| directory.pools()).await;
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    let directory = shared.directory().clone();
+    shared.budget().serve(|| directory.pools()).await;
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use bolt::message::{Auth, Hello, tag};
 use bolt::version::{self, NEO4J_RANGES, Opening, Proposal, VersionRange};
 use bolt::{Dictionary, Failure, Piece, Request, Requests, Response, Value, Version};
 use bytes::BytesMut;
-use client::Socket;
+use net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use crate::config::Config;

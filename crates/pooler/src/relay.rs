@@ -10,20 +10,21 @@ use std::task::{Context, Poll};
 
 use bolt::{Failure, Request, Tracker};
 use bytes::BytesMut;
+use net::Wire;
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::client::{Drain, Room, Woken};
 use crate::clients::ClientState;
+use crate::end::End;
 use crate::failures;
 use crate::pool::{Lease, Upstream};
 use crate::reason::Reason;
-use crate::session::{End, Session};
+use crate::session::Session;
 use crate::unit::{
     Effect, Effects, Ending, Event, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit, UnitLimits,
     Warnings,
 };
-use crate::wire::Wire;
 
 /// Does everything that belongs to the unit of work that the client's next request begins.
 pub(crate) async fn serve_unit(session: &mut Session, kind: Kind) -> Result<(), End> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bolt::failure::code;
 use bolt::message::Auth;
-use bolt::version::VersionRange;
+use bolt::version::{HandshakeError, VersionRange};
 use bolt::{Dictionary, Failure, Version};
-use client::{ClientError, Dialer, Socket};
+use net::{DialError, Dialer, Socket};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
@@ -31,7 +31,7 @@ pub trait Dial: Send + Sync {
     fn dial(&self) -> Dialling<'_>;
 }
 
-pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, ClientError>> + Send + 'a>>;
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialError>> + Send + 'a>>;
 
 impl Dial for Dialer {
     fn dial(&self) -> Dialling<'_> {
@@ -43,7 +43,10 @@ impl Dial for Dialer {
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
     #[error("the server can't be reached: {0}")]
-    Unreachable(#[from] ClientError),
+    Unreachable(#[from] DialError),
+    /// Its first bytes say so.
+    #[error("the server can't be reached: {0}")]
+    NoAgreement(HandshakeError),
     #[error("the server did not answer within {0:?}")]
     TimedOut(Duration),
     #[error("the server no longer speaks Bolt {0}")]

@@ -4,12 +4,11 @@
 
 mod login;
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bolt::{ChunkError, Dictionary, Failure, RequestTag};
-use client::Socket;
+use bolt::{Dictionary, Failure, RequestTag};
+use net::{Socket, Wire};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -18,34 +17,12 @@ use crate::auth::Member;
 use crate::class::Class;
 use crate::client::{Client, Drain, Handling, Room, Woken};
 use crate::clients::Entry;
+use crate::end::End;
 use crate::failures;
 use crate::handshake;
-use crate::pooler::Shared;
 use crate::reason::Reason;
 use crate::relay;
-use crate::wire::Wire;
-
-/// Why a client's connection is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    ClientLeft,
-    /// The pooler is going, and the client had nothing under way.
-    Drained,
-    /// What the metrics count.
-    Because(Reason),
-}
-
-impl From<io::Error> for End {
-    fn from(_: io::Error) -> Self {
-        Self::ClientLeft
-    }
-}
-
-impl From<ChunkError> for End {
-    fn from(_: ChunkError) -> Self {
-        Self::Because(Reason::MessageTooLarge)
-    }
-}
+use crate::shared::Shared;
 
 pub(crate) struct Session {
     pub shared: Arc<Shared>,
@@ -77,7 +54,7 @@ pub(crate) fn serve(
 async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
     let until = Instant::now() + shared.limits().client_login_timeout.0;
     let mut wire = Wire::new(socket);
-    let accepted = timeout_at(until, handshake::accept(&mut wire, &shared)).await;
+    let accepted = timeout_at(until, handshake::accept(&mut wire, shared.server())).await;
     match accepted.unwrap_or(Err(End::Because(Reason::ClientLoginTimeout))) {
         Ok(negotiated) => {
             let client = Client::new(wire, entry, negotiated, until);

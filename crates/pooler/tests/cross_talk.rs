@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bolt::message::{Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
-use client::{ClientError, Connection, Target};
+use client::{ClientError, Connection};
+use net::Target;
 use pooler::{Config, Pooler};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

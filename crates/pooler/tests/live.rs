@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bolt::message::Secret;
-use client::{Connection, Socket};
+use client::Connection;
+use net::Socket;
 use pooler::{Admin, ClientTls, Config};
 use scene::{Memory, Scene, TIMEOUT, ask, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};

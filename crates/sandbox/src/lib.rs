@@ -2,7 +2,7 @@
 //! has the limits under which connection proliferation hurts, and books that tell what happened.
 //!
 //! - [`settings`]: what can be set
-//! - [`server`]: accepts connections, ends them
+//! - [`server`]: accepts connections, ends them; [`shared`]: what they all use
 //! - [`session`]: one connection: requests in, answers out; [`work`] is its open transaction
 //! - [`login`]: users, passwords, the lock-out
 //! - [`books`]: every connection there is or was, in numbers
@@ -17,6 +17,7 @@ mod procedures;
 mod server;
 mod session;
 mod settings;
+mod shared;
 mod values;
 mod work;
 

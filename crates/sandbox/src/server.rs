@@ -1,26 +1,21 @@
-//! Accepts connections and owns everything they share. Dropping the server ends them all.
+//! Accepts connections. Dropping the server ends them all.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bolt::failure::code;
-use bolt::version::{NEO4J_RANGES, VersionRange, narrow};
-use bolt::{Failure, Version};
-use graph::Database;
+use bolt::Version;
+use bolt::version::{NEO4J_RANGES, narrow};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{debug, warn};
 
 use crate::books::{Books, Snapshot};
-use crate::login::Users;
-use crate::procedures::Catalog;
 use crate::session;
 use crate::settings::Settings;
-use crate::work::{Engine, SYSTEM};
+use crate::shared::Shared;
 
 /// A running server.
 #[derive(Debug)]
@@ -82,73 +77,6 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.accepting.abort();
-    }
-}
-
-/// What every session of a server uses.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub address: SocketAddr,
-    pub served: Vec<VersionRange>,
-    pub engine: Engine,
-    pub users: Arc<Users>,
-    /// One permit for each open transaction.
-    pub transactions: Arc<Semaphore>,
-    books: Arc<Books>,
-    threads: Handle,
-    neo4j: Arc<Database>,
-    system: Arc<Database>,
-}
-
-impl Shared {
-    fn new(
-        address: SocketAddr,
-        served: Vec<VersionRange>,
-        settings: Settings,
-        books: Arc<Books>,
-        threads: Handle,
-    ) -> Self {
-        let users = Arc::new(Users::new(&settings));
-        let catalog = Catalog {
-            books: books.clone(),
-            agent: settings.agent.clone(),
-            max_bolt: settings.max_bolt,
-            max_threads: settings.max_threads,
-            users: users.names(),
-            denies_listing: settings.denies_listing,
-        };
-        Self {
-            address,
-            served,
-            users,
-            transactions: Arc::new(Semaphore::new(
-                settings.max_threads.min(Semaphore::MAX_PERMITS),
-            )),
-            books,
-            threads,
-            neo4j: Arc::default(),
-            system: Arc::default(),
-            engine: Engine { catalog: Arc::new(catalog), settings: Arc::new(settings) },
-        }
-    }
-
-    /// The database with this name, or the default one.
-    pub fn database(&self, name: Option<&str>) -> Result<(&'static str, Arc<Database>), Failure> {
-        match name {
-            None => Ok((DEFAULT_DATABASE, self.neo4j.clone())),
-            Some(name) if name.eq_ignore_ascii_case(DEFAULT_DATABASE) => {
-                Ok((DEFAULT_DATABASE, self.neo4j.clone()))
-            }
-            Some(name) if name.eq_ignore_ascii_case(SYSTEM) => Ok((SYSTEM, self.system.clone())),
-            Some(name) => {
-                Err(Failure::new(code::DATABASE_NOT_FOUND, format!("Graph not found: {name}")))
-            }
-        }
-    }
-
-    /// Threads with the stack that the engine needs.
-    pub fn threads(&self) -> &Handle {
-        &self.threads
     }
 }
 
@@ -216,6 +144,5 @@ impl Drop for EngineThreads {
     }
 }
 
-const DEFAULT_DATABASE: &str = "neo4j";
 const OTHER_THREADS: usize = 8;
 const THREADS_MAX: usize = 10_000;

@@ -4,23 +4,24 @@
 mod jobs;
 mod login;
 mod queries;
+mod requests;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::failure::code;
-use bolt::message::{put_failure, put_success, tag};
-use bolt::{Dictionary, Failure, MessageError, Reader, Request, Response, ServerState};
-use bytes::Bytes;
+use bolt::message::{put_failure, put_success};
+use bolt::version::HandshakeError;
+use bolt::{Dictionary, Failure, Response, ServerState};
+use net::{Disagreement, Inbox, InboxLimits, Negotiated};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::books::Entry;
 use crate::connection::Connection;
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::values::Dialect;
 use crate::work::Work;
 
@@ -37,8 +38,21 @@ pub(crate) enum End {
 }
 
 impl From<io::Error> for End {
-    fn from(_: io::Error) -> Self {
-        Self::Io
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::ClientLeft,
+            _ => Self::Io,
+        }
+    }
+}
+
+impl From<Disagreement> for End {
+    fn from(disagreement: Disagreement) -> Self {
+        match disagreement {
+            Disagreement::Lost(error) => error.into(),
+            Disagreement::Refused(HandshakeError::NothingInCommon) => Self::Refused,
+            Disagreement::Refused(_) => Self::Protocol,
+        }
     }
 }
 
@@ -48,14 +62,14 @@ pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) 
     let login_deadline = Instant::now() + LOGIN_TIMEOUT;
     let kill = entry.kill.clone();
     let agreed = tokio::select! {
-        agreed = Box::pin(login::handshake(&mut connection, &shared)) => agreed,
+        agreed = Box::pin(agree(&mut connection, &shared)) => agreed,
         () = kill.notified() => Err(End::Killed),
         () = sleep_until(login_deadline) => Err(End::Refused),
     };
     let id = entry.id;
     let end = match agreed {
         Err(end) => end,
-        Ok((version, by_manifest)) => {
+        Ok(Negotiated { version, by_manifest }) => {
             let record_max = shared.engine.settings.transaction_memory_max;
             let session = Session {
                 shared,
@@ -65,7 +79,7 @@ pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) 
                 by_manifest,
                 login_deadline,
                 state: ServerState::Negotiation,
-                inbox: Inbox::default(),
+                inbox: Inbox::unauthenticated(&INBOX_LIMITS),
                 work: None,
             };
             session.run().await
@@ -74,40 +88,15 @@ pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) 
     debug!(connection = id, ?end, "connection ended");
 }
 
-/// Messages that have arrived and wait for their turn.
-#[derive(Debug, Default)]
-struct Inbox {
-    messages: VecDeque<Bytes>,
-    bytes: usize,
-    /// RESETs among them. While there is one, nothing before it is carried out.
-    resets: usize,
-}
-
-impl Inbox {
-    fn push(&mut self, message: Bytes) {
-        self.bytes += message.len();
-        self.resets += usize::from(tag_of(&message) == Some(tag::RESET));
-        self.messages.push_back(message);
+/// Agrees with the client on a version.
+async fn agree(connection: &mut Connection, shared: &Shared) -> Result<Negotiated, End> {
+    connection.fill().await?;
+    let negotiated = net::accept(&mut connection.wire, &shared.served).await?;
+    if negotiated.by_manifest {
+        // What the client chose has travelled as its other messages do.
+        connection.travel().await;
     }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= message.len();
-        Some(message)
-    }
-
-    /// Past these limits the socket has to wait, as in Neo4j. What comes behind a LOGOFF is read
-    /// only when that is done, under the limits that are in force then.
-    fn is_full(&self) -> bool {
-        let last = self.messages.back().and_then(|message| tag_of(message));
-        self.messages.len() >= INBOX_MESSAGES_MAX
-            || self.bytes >= INBOX_BYTES_MAX
-            || last == Some(tag::LOGOFF)
-    }
-}
-
-fn tag_of(message: &[u8]) -> Option<u8> {
-    Reader::new(message).structure().ok().map(|(tag, _)| tag)
+    Ok(negotiated)
 }
 
 struct Session {
@@ -128,7 +117,7 @@ impl Session {
             Err(end) => end,
             Ok(never) => match never {},
         };
-        // Whatever is left may be large; the books close the connection behind it.
+        // Whatever is left may be large. The books close the connection after it has ended.
         Box::pin(self.end_work()).await;
         end
     }
@@ -139,10 +128,10 @@ impl Session {
             match self.inbox.pop() {
                 // In a box for as long as it takes: a task keeps room for all that it may await,
                 // and most connections are idle most of the time.
-                Some(message) => Box::pin(self.take(message)).await?,
+                Some(piece) => Box::pin(self.take(piece)).await?,
                 None => self.wait().await?,
             }
-            if self.connection.output.len() > FLUSH_BYTES {
+            if self.connection.wire.output.len() > FLUSH_BYTES {
                 self.flush().await?;
             }
         }
@@ -150,41 +139,26 @@ impl Session {
 
     /// Moves whole messages into the inbox. A RESET there ends what is running.
     fn receive(&mut self) -> Result<(), End> {
-        while self.may_receive() {
-            let message = self.connection.next_message().map_err(|_| End::Protocol)?;
-            let Some(message) = message else { break };
-            self.inbox.push(message);
-            if self.inbox.resets > 0
-                && let Some(work) = &self.work
-            {
-                work.control.cancel();
-            }
+        self.inbox.take_in(&mut self.connection.wire.input).map_err(|_| End::Protocol)?;
+        if self.inbox.resets > 0
+            && let Some(work) = &self.work
+        {
+            work.control.cancel();
         }
         Ok(())
-    }
-
-    /// A stranger's messages are read one by one: the next one may come from somebody who has
-    /// logged in, under other limits.
-    fn may_receive(&self) -> bool {
-        if self.state.is_logged_in() {
-            !self.inbox.is_full()
-        } else {
-            self.inbox.messages.is_empty()
-        }
     }
 
     /// Everything is answered: write, give back what isn't needed, and wait for more.
     async fn wait(&mut self) -> Result<(), End> {
         self.flush().await?;
         if self.work.is_none() {
-            self.connection.release_buffers();
-            self.inbox.messages.shrink_to_fit();
+            self.inbox.release();
         }
         let is_stranger = !self.state.is_logged_in();
         let deadline = self.work.as_ref().and_then(|work| work.deadline);
         let kill = self.entry.kill.clone();
         tokio::select! {
-            more = self.connection.fill() => if more? { Ok(()) } else { Err(End::ClientLeft) },
+            filled = self.connection.fill() => Ok(filled?),
             () = kill.notified() => self.killed().await,
             () = sleep_until(self.login_deadline), if is_stranger => Err(End::Refused),
             () = sleep_until(deadline.unwrap_or(self.login_deadline)), if deadline.is_some() => {
@@ -200,93 +174,9 @@ impl Session {
     async fn killed(&mut self) -> Result<(), End> {
         if self.work.is_some() {
             self.success(Dictionary::new());
-            self.connection.finish().await?;
+            self.connection.wire.finish().await;
         }
         Err(End::Killed)
-    }
-
-    async fn take(&mut self, message: Bytes) -> Result<(), End> {
-        match self.decode(message).await {
-            Ok(request) => self.handle(request).await,
-            Err(MessageError::UnknownTag(_)) => Err(End::Protocol),
-            Err(error) => {
-                let failure = Failure::new(code::REQUEST_INVALID_FORMAT, error.to_string());
-                self.failure(&failure);
-                if !self.state.is_logged_in() {
-                    return self.close(End::Protocol).await;
-                }
-                self.fail();
-                Ok(())
-            }
-        }
-    }
-
-    /// Decoding a large message takes a while, which others need not wait for.
-    async fn decode(&mut self, message: Bytes) -> Result<Request, MessageError> {
-        let version = self.dialect.version;
-        if !self.state.is_logged_in() {
-            return Request::decode_unauthenticated(&message, version);
-        }
-        if message.len() <= SMALL_MESSAGE_BYTES {
-            return Request::decode(&message, version);
-        }
-        let decoding =
-            self.shared.threads().spawn_blocking(move || Request::decode(&message, version));
-        decoding.await.unwrap_or(Err(MessageError::Field("the message could not be decoded")))
-    }
-
-    async fn handle(&mut self, request: Request) -> Result<(), End> {
-        let is_reset = request == Request::Reset;
-        if self.inbox.resets > 0 && !is_reset && self.state.is_logged_in() {
-            self.state = ServerState::Interrupted;
-        }
-        if !self.state.accepts(request.tag()) {
-            let message = format!(
-                "Message '{:#04X}' cannot be handled by a session in the {:?} state.",
-                u8::from(request.tag()),
-                self.state
-            );
-            self.failure(&Failure::new(code::REQUEST_INVALID, message));
-            return self.close(End::Protocol).await;
-        }
-        if self.state.ignores() && !is_reset && request != Request::Goodbye {
-            self.ignored();
-            return Ok(());
-        }
-        match request {
-            Request::Hello(hello) => self.hello(hello).await,
-            Request::Logon(auth) => self.logon(auth, Dictionary::new()).await,
-            Request::Logoff => self.logoff(),
-            Request::Goodbye => Err(End::ClientLeft),
-            Request::Reset => self.reset().await,
-            Request::Telemetry { .. } => self.succeed(),
-            Request::Route(route) => self.route(route),
-            Request::Begin(extra) => self.begin(extra).await,
-            Request::Run { query, parameters, extra } => {
-                self.run_query(query, parameters, extra).await
-            }
-            Request::Pull(stream) => self.pull(stream, None).await,
-            Request::Discard(stream) => self.discard(stream).await,
-            Request::Commit => self.commit().await,
-            Request::Rollback => {
-                self.end_work().await;
-                self.state = ServerState::Ready;
-                self.succeed()
-            }
-        }
-    }
-
-    /// Of several RESETs only the last one is answered with SUCCESS, as Neo4j does it.
-    async fn reset(&mut self) -> Result<(), End> {
-        self.inbox.resets -= 1;
-        self.end_work().await;
-        if self.inbox.resets > 0 {
-            self.state = ServerState::Interrupted;
-            self.ignored();
-            return Ok(());
-        }
-        self.state = ServerState::Ready;
-        self.succeed()
     }
 
     /// The client's request failed; everything else is ignored until its RESET.
@@ -295,7 +185,7 @@ impl Session {
     }
 
     fn success(&mut self, metadata: Dictionary) {
-        put_success(&mut self.connection.output, &metadata);
+        put_success(&mut self.connection.wire.output, &metadata);
     }
 
     fn succeed(&mut self) -> Result<(), End> {
@@ -304,17 +194,17 @@ impl Session {
     }
 
     fn ignored(&mut self) {
-        Response::Ignored.put(&mut self.connection.output, self.dialect.version);
+        Response::Ignored.put(&mut self.connection.wire.output, self.dialect.version);
     }
 
     fn failure(&mut self, failure: &Failure) {
-        put_failure(&mut self.connection.output, failure, self.dialect.version);
+        put_failure(&mut self.connection.wire.output, failure, self.dialect.version);
     }
 
     /// Writes what there is. A client that takes nothing any more can still be killed, and is let
     /// go in the end, or its transaction would keep its locks as long as the client pleases.
     async fn flush(&mut self) -> Result<(), End> {
-        if self.connection.output.is_empty() {
+        if !self.connection.wire.has_output() {
             return Ok(());
         }
         let patience = Instant::now() + self.shared.engine.settings.write_timeout;
@@ -322,14 +212,14 @@ impl Session {
         let kill = self.entry.kill.clone();
         tokio::select! {
             biased;
-            written = self.connection.flush() => Ok(written?),
+            written = self.connection.wire.flush() => Ok(written?),
             () = kill.notified() => Err(End::Killed),
             () = sleep_until(deadline.map_or(patience, |deadline| deadline.min(patience))) => Err(End::ClientStalled),
         }
     }
 
     async fn close(&mut self, end: End) -> Result<(), End> {
-        self.connection.finish().await?;
+        self.connection.wire.finish().await;
         Err(end)
     }
 }
@@ -340,8 +230,7 @@ fn internal() -> Failure {
 
 /// Neo4j closes a connection that has not logged in after this time.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// As Neo4j.
-const INBOX_MESSAGES_MAX: usize = 300;
-const INBOX_BYTES_MAX: usize = 32 << 20;
-const SMALL_MESSAGE_BYTES: usize = 16 * 1024;
+/// Neo4j has no limit to a message after login.
+static INBOX_LIMITS: InboxLimits =
+    InboxLimits { message_max: 64 << 20, gathered_max: None, bytes_max: 32 << 20 };
 const FLUSH_BYTES: usize = 64 * 1024;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::work::BUFFER_BYTES;
 use bolt::Version;
 use bolt::packstream::{
     Put, put_dictionary_header, put_list_header, put_structure_header, put_value,
@@ -299,6 +298,8 @@ fn invalid() -> Error {
 }
 
 /// Eighteen hours, the widest that ISO 8601 has.
+/// When so many bytes of records are encoded, they are written out before there are more.
+pub(crate) const BUFFER_BYTES: usize = 256 * 1024;
 const OFFSET_SECONDS_MAX: i64 = 18 * 3600;
 /// To the years ±9999, which is as far as calendars go here.
 const SECONDS_MAX: u64 = 377_000_000_000;

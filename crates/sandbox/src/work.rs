@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::failure;
 use crate::procedures::Catalog;
 use crate::settings::Settings;
-use crate::values::{Dialect, map_from_bolt, put};
+use crate::values::{BUFFER_BYTES, Dialect, map_from_bolt, put};
 
 /// What statements need of the server.
 #[derive(Clone, Debug)]
@@ -211,7 +211,7 @@ impl Work {
         Ok(result.cursor.peek().map(|_| Pulled::HasMore))
     }
 
-    /// Rolls back behind an error.
+    /// Rolls back after an error.
     fn failed(&mut self, error: &Error) -> Failure {
         self.fail();
         failure::of(error)
@@ -350,5 +350,3 @@ fn status(result: &OpenResult) -> Dictionary {
 
 pub(crate) const SYSTEM: &str = "system";
 const BOOKMARK: &str = "FB:sandbox:";
-/// What is encoded before it is written out.
-pub(crate) const BUFFER_BYTES: usize = 256 * 1024;

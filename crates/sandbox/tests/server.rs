@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bolt::message::{Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
-use client::{ClientError, Connection, Target};
+use client::{ClientError, Connection};
+use net::Target;
 use proptest::prelude::*;
 use sandbox::{Sandbox, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

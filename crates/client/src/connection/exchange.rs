@@ -5,7 +5,8 @@ use bolt::message::tag;
 use bolt::{Failure, Request, Response, Scanned, Scanner, chunk};
 use bytes::BytesMut;
 
-use super::{ClientError, Connection, MESSAGE_MAX, within};
+use super::{Connection, MESSAGE_MAX, within};
+use crate::error::{ClientError, unexpected};
 
 /// Requests as they go over the wire, sent together, and how many answers they ask for.
 #[derive(Clone, Debug)]
@@ -43,18 +44,18 @@ impl Connection {
         if self.unanswered > 0 {
             return Err(ClientError::Closed);
         }
-        self.output.extend_from_slice(&requests.wire);
+        self.wire.output.extend_from_slice(&requests.wire);
         self.unanswered = requests.summaries;
         self.flush().await?;
         let mut tally = Tally::default();
         let mut refusal = None;
         let mut scanner = Scanner::new(MESSAGE_MAX);
         while self.unanswered > 0 {
-            let scanned = scanner.next(&mut self.input);
+            let scanned = scanner.next(&mut self.wire.input);
             match scanned.map_err(|error| ClientError::Protocol(error.to_string()))? {
                 None => match within(self.timeout, self.fill()).await {
                     Ok(()) => {}
-                    // The server closed behind its failure.
+                    // The server closed after its failure.
                     Err(ClientError::Closed | ClientError::Io(_)) if refusal.is_some() => break,
                     Err(error) => return Err(error),
                 },
@@ -78,12 +79,12 @@ impl Connection {
     }
 }
 
-/// `None` for what was ignored behind a failure.
+/// `None` for what was ignored after a failure.
 fn read_failure(wire: &[u8]) -> Result<Option<Failure>, ClientError> {
     let response = Response::decode(&chunk::payload(wire));
     match response.map_err(|error| ClientError::Protocol(error.to_string()))? {
         Response::Failure(failure) => Ok(Some(failure)),
         Response::Ignored => Ok(None),
-        other => Err(super::unexpected(&other)),
+        other => Err(unexpected(&other)),
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bolt::message::{AccessMode, Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
-use client::{ClientError, Connection, Target};
+use client::{ClientError, Connection};
+use net::Target;
 
 use super::{Origin, Totals};
 use crate::results::Sample;

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
-use client::{Dialer, Encryption, Target};
+use net::{Dialer, Encryption, Target};
 use serde::Deserialize;
 
-use super::{Admin, Config, ConfigError, DEFAULT_PORT, Limits, Log};
-use crate::tls;
+use super::error::ConfigError;
+use super::tls::ClientTls;
+use super::{Admin, Config, DEFAULT_PORT, Limits, Log};
 
 /// Nothing in here has been checked yet, except that it has the right type.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,6 +65,16 @@ pub enum LogFormat {
     Json,
 }
 
+impl Config {
+    /// Reads and checks a file. `environment` is asked for secrets.
+    pub fn read(
+        path: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        File::read(path)?.check(environment)
+    }
+}
+
 impl File {
     /// Relative paths in the file are meant relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -108,7 +119,7 @@ impl File {
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
         let tls = self
             .tls
-            .map(|tls| tls::ClientTls::read(&tls.certificate, &tls.key, tls.required))
+            .map(|tls| ClientTls::read(&tls.certificate, &tls.key, tls.required))
             .transpose()?;
         let encrypts = tls.as_ref().is_some_and(|tls| tls.required);
         if !listen.ip().is_loopback() && !encrypts && !self.allow_plaintext {
@@ -123,7 +134,8 @@ impl File {
                 let message = format!("{upstream} checks no certificate; write a scheme with +s");
                 return Err(ConfigError::value("upstream_tls.ca", message));
             }
-            Some(tls) => tls::read_certificates("upstream_tls.ca", &tls.ca)?,
+            Some(tls) => net::read_certificates(&tls.ca)
+                .map_err(|error| ConfigError::value("upstream_tls.ca", error.to_string()))?,
         };
         // The system's are not asked for here: loading them takes a while and can't fail.
         if !upstream_roots.is_empty() {

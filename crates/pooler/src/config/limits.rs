@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// A time in seconds, fractions allowed.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]

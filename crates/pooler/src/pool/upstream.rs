@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bolt::message::tag;
 use bolt::{Request, RequestTag, Scanned, Scanner, Summary, Tracker};
+use net::Wire;
 use tokio::time::Instant;
 
 use super::Permit;
 use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::OpenUpstream;
-use crate::wire::Wire;
 
 /// In a box, because it is handed from list to lease to queue.
 pub(crate) type Connection = Box<Upstream>;

@@ -13,10 +13,10 @@ use super::{Pump, Work};
 use crate::alarm::Alarm;
 use crate::client::{Drain, Room, Woken};
 use crate::clients::ClientState;
+use crate::end::End;
 use crate::failures;
 use crate::pool::{AcquireError, Acquiring, Lease, Pool, Ticket};
 use crate::reason::Reason;
-use crate::session::End;
 use crate::unit::{Event, UnitLimits};
 
 /// What came of asking the pool.

@@ -7,8 +7,8 @@ use bolt::{Piece, RequestTag};
 
 use super::Pump;
 use crate::client::Room;
+use crate::end::End;
 use crate::routing;
-use crate::session::End;
 use crate::unit::{Access, Effect, Event, Part, Written};
 
 impl Pump<'_> {

@@ -7,6 +7,7 @@ use bolt::chunk::payload;
 use bolt::message::{Auth, Hello};
 use bolt::version::{self, Answer, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange};
 use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Version};
+use net::{Disagreement, Wire};
 use tokio::time::Instant;
 
 use super::{ConnectError, Dial, Facts};
@@ -14,7 +15,6 @@ use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::{Metrics, OpenUpstream};
 use crate::pool::{Permit, Upstream};
-use crate::wire::Wire;
 
 pub(super) struct Greeting {
     wire: Wire,
@@ -91,15 +91,11 @@ impl Greeting {
     }
 
     async fn propose(&mut self, proposals: &[Proposal]) -> Result<Answer, ConnectError> {
-        self.wire.output.extend_from_slice(&version::opening(proposals));
-        self.flush().await?;
-        loop {
-            let answer = version::read_answer(&mut self.wire.input);
-            match answer.map_err(client::ClientError::Handshake)? {
-                Some(answer) => return Ok(answer),
-                None => self.fill().await?,
-            }
-        }
+        let answer = net::propose(&mut self.wire, proposals).await;
+        answer.map_err(|disagreement| match disagreement {
+            Disagreement::Lost(_) => ConnectError::Closed,
+            Disagreement::Refused(error) => ConnectError::NoAgreement(error),
+        })
     }
 
     /// Chooses `version`, if that was not done yet and can be.
@@ -108,7 +104,7 @@ impl Greeting {
             if !ranges.iter().any(|range| range.contains(version)) {
                 return false;
             }
-            self.wire.output.extend_from_slice(&version::choice(version));
+            net::choose(&mut self.wire, version);
             self.stage = Stage::Agreed(version);
         }
         matches!(self.stage, Stage::Agreed(agreed) if agreed == version)

@@ -9,10 +9,11 @@ use bolt::message::{Auth, Hello};
 use bolt::{Dictionary, MessageError, Piece, Request, Value, Version};
 use tokio::time::{Instant, timeout_at};
 
-use super::{End, Session};
+use super::Session;
 use crate::class::Class;
 use crate::client::View;
 use crate::clients::ClientState;
+use crate::end::End;
 use crate::failures;
 use crate::reason::Reason;
 use crate::routing;

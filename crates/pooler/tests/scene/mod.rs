@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bolt::Dictionary;
 use bolt::message::Auth;
-use client::{ClientError, Connection, Socket, Target};
+use client::{ClientError, Connection};
+use net::{Socket, Target};
 use pooler::{Config, Pooler};
 use sandbox::{Sandbox, Settings};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};

@@ -10,8 +10,8 @@ use bolt::message::{Auth, Hello, tag};
 use bolt::version::{self, NEO4J_RANGES, Opening, Proposal, VersionRange};
 use bolt::{Dechunker, Dictionary, Reader, Request, Response, Version};
 use bytes::{Buf, BytesMut};
-use client::{ClientError, Socket};
 use conversation::{describe, fits, request, response};
+use net::{DialError, Socket};
 use pooler::{Dial, Dialling, File, Pooler};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
@@ -144,7 +144,7 @@ impl Dial for MemoryDialer {
         Box::pin(async {
             self.door.dials.fetch_add(1, Ordering::SeqCst);
             if self.door.is_down.load(Ordering::SeqCst) {
-                return Err(ClientError::Connect(std::io::ErrorKind::ConnectionRefused.into()));
+                return Err(DialError::Connect(std::io::ErrorKind::ConnectionRefused.into()));
             }
             let (ours, theirs) = duplex(DUPLEX_BYTES);
             tokio::spawn(admit(theirs, self.door.clone(), self.opened.clone()));

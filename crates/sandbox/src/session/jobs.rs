@@ -68,15 +68,11 @@ impl Session {
             if self.inbox.resets > 0 {
                 control.cancel();
             }
-            let may_receive = self.may_receive();
+            let has_room = !self.inbox.is_full();
             tokio::select! {
                 biased;
                 joined = &mut *handle => return Ok(joined),
-                more = self.connection.fill(), if may_receive => {
-                    if !more? {
-                        return Err(End::ClientLeft);
-                    }
-                }
+                filled = self.connection.fill(), if has_room => filled?,
                 () = kill.notified() => return Err(End::Killed),
                 () = sleep_until(deadline.unwrap_or(keep_alive)), if deadline.is_some() => {
                     deadline = None;
@@ -84,7 +80,7 @@ impl Session {
                 }
                 () = sleep_until(keep_alive) => {
                     keep_alive += KEEP_ALIVE;
-                    self.connection.output.extend_from_slice(&bolt::chunk::NOOP);
+                    self.connection.wire.output.extend_from_slice(&bolt::chunk::NOOP);
                     self.flush().await?;
                 }
             }

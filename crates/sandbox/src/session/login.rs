@@ -1,54 +1,11 @@
-//! The way in: versions, HELLO, LOGON, LOGOFF.
+//! The way in: HELLO, LOGON, LOGOFF.
 
 use std::time::Instant;
 
 use bolt::message::{Auth, Hello};
-use bolt::version::{self, Opening};
 use bolt::{Dictionary, ServerState, Version};
 
 use super::{End, LOGIN_TIMEOUT, Session, internal};
-use crate::connection::Connection;
-use crate::server::Shared;
-
-/// Agrees on a version; `true` if that was done by manifest.
-pub(super) async fn handshake(
-    connection: &mut Connection,
-    shared: &Shared,
-) -> Result<(Version, bool), End> {
-    let served = &shared.served;
-    let opening = loop {
-        match version::read_opening(&mut connection.input, served) {
-            Ok(Some(opening)) => break opening,
-            Ok(None) if connection.fill().await? => {}
-            Ok(None) => return Err(End::ClientLeft),
-            Err(_) => return Err(End::Protocol),
-        }
-    };
-    match opening {
-        Opening::Agreed(version) => {
-            connection.output.extend_from_slice(&version::agreement(version));
-            connection.flush().await?;
-            Ok((version, false))
-        }
-        Opening::NothingInCommon => {
-            connection.output.extend_from_slice(&version::NOTHING_IN_COMMON);
-            connection.finish().await?;
-            Err(End::Refused)
-        }
-        Opening::Manifest => {
-            connection.output.extend_from_slice(&version::manifest(served));
-            connection.flush().await?;
-            loop {
-                match version::read_choice(&mut connection.input, served) {
-                    Ok(Some(version)) => return Ok((version, true)),
-                    Ok(None) if connection.fill().await? => {}
-                    Ok(None) => return Err(End::ClientLeft),
-                    Err(_) => return Err(End::Protocol),
-                }
-            }
-        }
-    }
-}
 
 impl Session {
     pub(super) async fn hello(&mut self, hello: Hello) -> Result<(), End> {
@@ -97,7 +54,7 @@ impl Session {
         if self.dialect.version.has_resolved_database() {
             metadata.push("advertised_address", self.shared.address.to_string());
         }
-        self.connection.authenticated();
+        self.inbox.log_in();
         self.state = ServerState::Ready;
         self.success(metadata);
         Ok(())
@@ -105,7 +62,7 @@ impl Session {
 
     pub(super) fn logoff(&mut self) -> Result<(), End> {
         self.entry.logged_off();
-        self.connection.logged_off();
+        self.inbox.log_off();
         self.login_deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
         self.state = ServerState::Authentication;
         self.succeed()

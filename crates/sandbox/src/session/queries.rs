@@ -1,11 +1,12 @@
 //! Transactions, queries, results and routing tables.
 
+use bolt::chunk::payload;
 use bolt::failure::code;
-use bolt::message::{Route, Stream, TransactionExtra};
-use bolt::{Dictionary, Failure, Request, ServerState, Value};
+use bolt::message::{Route, Stream, TransactionExtra, tag};
+use bolt::{Dictionary, Failure, Piece, Request, ServerState, Value};
 use bytes::BytesMut;
 
-use super::{End, Session, tag_of};
+use super::{End, Session};
 use crate::values::map_from_bolt;
 use crate::work::{Pulled, Ran, Taking, Work, WorkKind, check_bookmarks};
 
@@ -72,7 +73,7 @@ impl Session {
         Ok(())
     }
 
-    /// Behind a refusal for want of threads Neo4j closes the connection.
+    /// After a refusal for want of threads Neo4j closes the connection.
     async fn refuse(&mut self, failure: Failure) -> Result<(), End> {
         self.failure(&failure);
         if failure.code == code::NO_THREADS {
@@ -123,11 +124,9 @@ impl Session {
 
     /// A PULL that came with its RUN saves a second way to the engine and back.
     fn following_pull(&self) -> Option<Stream> {
-        let next = self.inbox.messages.front().filter(|_| self.inbox.resets == 0)?;
-        if tag_of(next) != Some(bolt::message::tag::PULL) {
-            return None;
-        }
-        match Request::decode(next, self.dialect.version) {
+        let next = self.inbox.front().filter(|_| self.inbox.resets == 0)?;
+        let Piece::Message { tag: tag::PULL, wire } = next else { return None };
+        match Request::decode(&payload(wire), self.dialect.version) {
             Ok(Request::Pull(stream)) => Some(stream),
             _ => None,
         }
@@ -179,7 +178,7 @@ impl Session {
                 Some(first) => first,
                 None => self.records(stream, taking).await?,
             };
-            self.connection.output.unsplit(records);
+            self.connection.wire.forward(records);
             match taken {
                 Ok(Pulled::BufferFull { left }) => {
                     self.flush().await?;

@@ -1,5 +1,5 @@
-//! One socket with its buffers, for clients and upstreams alike. Everything is polled, so that one
-//! task can serve both ends of a relay; empty buffers are given back.
+//! One socket with its buffers, for either side of a connection. Everything is polled, so that one
+//! task can serve two of them at once; empty buffers are given back.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use client::Socket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-pub(crate) struct Wire {
+use crate::socket::Socket;
+
+pub struct Wire {
     socket: Socket,
     pub input: BytesMut,
     pub output: BytesMut,
@@ -123,9 +124,15 @@ impl Wire {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Appends bytes that came from elsewhere, without a copy if they lie behind what is there.
+    /// Appends bytes that came from elsewhere. If they follow in memory what is there, nothing is
+    /// copied.
     pub fn forward(&mut self, bytes: BytesMut) {
         self.output.unsplit(bytes);
+    }
+
+    /// Says that nothing follows.
+    pub async fn shut_down(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut self.socket).poll_shutdown(cx)).await
     }
 
     /// Writes what there is, says that nothing follows, and lets the other side close first for a
@@ -133,7 +140,7 @@ impl Wire {
     pub async fn finish(&mut self) {
         let finish = async {
             self.flush().await?;
-            poll_fn(|cx| Pin::new(&mut self.socket).poll_shutdown(cx)).await?;
+            self.shut_down().await?;
             loop {
                 self.fill().await?;
                 self.input.clear();

@@ -2,17 +2,11 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, TlsStream};
-
-use crate::connection::ClientError;
-use crate::target::{Encryption, Target};
-use crate::tls;
+use tokio_rustls::TlsStream;
 
 /// Anything that can stand in for a connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -89,55 +83,5 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_shutdown(cx)
-    }
-}
-
-/// Opens sockets to one target. The system's certificates are loaded once, here.
-pub struct Dialer {
-    target: Target,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-}
-
-impl Dialer {
-    /// `roots` are trusted instead of the system's, if there are any.
-    ///
-    /// # Errors
-    /// [`ClientError::Tls`] if the host can't be the name in a certificate or `roots` are useless.
-    pub fn new(target: Target, roots: &[CertificateDer<'static>]) -> Result<Self, ClientError> {
-        let tls = match target.encryption {
-            Encryption::None => None,
-            encryption => {
-                let config = tls::config(encryption, roots)
-                    .map_err(|error| ClientError::Tls(error.to_string()))?;
-                let name = ServerName::try_from(target.host.clone())
-                    .map_err(|error| ClientError::Tls(error.to_string()))?;
-                Some((TlsConnector::from(Arc::new(config)), name))
-            }
-        };
-        Ok(Self { target, tls })
-    }
-
-    pub fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// Connects to the first address of the host that answers, and encrypts. Waits as long as the
-    /// system does.
-    pub async fn dial(&self) -> Result<Socket, ClientError> {
-        let host = (self.target.host.as_str(), self.target.port);
-        let addresses = tokio::net::lookup_host(host).await.map_err(ClientError::Resolve)?;
-        let addresses: Vec<_> = addresses.collect();
-        let stream = TcpStream::connect(&addresses[..]).await.map_err(ClientError::Connect)?;
-        stream.set_nodelay(true).map_err(ClientError::Io)?;
-        let Some((connector, name)) = &self.tls else { return Ok(Socket::Plain(stream)) };
-        let stream = connector.connect(name.clone(), stream).await;
-        let stream = stream.map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Socket::Tls(Box::new(TlsStream::Client(stream))))
-    }
-}
-
-impl std::fmt::Debug for Dialer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialer").field("target", &self.target).finish_non_exhaustive()
     }
 }

@@ -42,7 +42,7 @@ pub enum TargetError {
     Host(String),
     #[error("user and password don't belong into the URI; leave them out and give them separately")]
     Credentials,
-    #[error("a path or query behind the host is not supported: `{0}`")]
+    #[error("a path or query after the host is not supported: `{0}`")]
     Extra(String),
 }
 

@@ -1,0 +1,28 @@
+//! What a Bolt connection stands on, whichever side of it we are. It knows sockets and bytes, and
+//! nothing of queries, users or pools.
+//!
+//! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
+//! - [`handshake`]: how both sides agree on a version
+//! - [`target`]: `bolt://host:port` and its kin
+//! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened
+//! - [`tls`]: certificates are verified by default, unverified for `+ssc`; [`certificate`]: one's own
+
+mod certificate;
+mod dialer;
+mod handshake;
+mod inbox;
+mod socket;
+mod target;
+mod tls;
+mod wire;
+
+pub use certificate::{Certificate, CertificateError, read_certificates};
+pub use dialer::{DialError, Dialer};
+pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choose, propose};
+pub use inbox::{Inbox, InboxLimits};
+pub use socket::{Socket, Stream};
+pub use target::{Encryption, Target, TargetError};
+pub use wire::Wire;
+
+/// A certificate as it is trusted, or shown.
+pub use rustls::pki_types::CertificateDer;

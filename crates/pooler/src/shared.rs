@@ -1,0 +1,104 @@
+//! What all clients' sessions share: the upstream, the pools, the limits, the numbers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use prometheus_client::registry::Registry;
+use tokio::task::JoinSet;
+
+use crate::auth::{Directory, Tries};
+use crate::clients::Clients;
+use crate::config::{ClientTls, Config, Limits};
+use crate::limits::CurrentLimits;
+use crate::metrics::Metrics;
+use crate::pool::{Budget, Surroundings};
+use crate::server::{Dial, Server};
+
+/// What every session uses.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    around: Arc<Surroundings>,
+    directory: Arc<Directory>,
+    pub clients: Arc<Clients>,
+    pub registry: Registry,
+    advertised_address: RwLock<Option<String>>,
+    pub listening: SocketAddr,
+    pub tls: RwLock<Option<ClientTls>>,
+    sessions: Mutex<JoinSet<()>>,
+    /// One reading of the metrics at a time.
+    pub scrape: Mutex<()>,
+}
+
+impl Shared {
+    pub fn new(config: &Config, listening: SocketAddr, dialer: Arc<dyn Dial>) -> Arc<Self> {
+        let limits = CurrentLimits::new(config.limits.clone());
+        let (metrics, registry) = Metrics::new();
+        let routes = config.upstream.routing;
+        let server = Server::new(dialer, routes, limits.clone(), metrics.clone());
+        let budget = Budget::new(limits.clone());
+        let server = Arc::new(server);
+        let tries = Tries::default();
+        let around = Arc::new(Surroundings { server, limits, metrics, budget, tries });
+        Arc::new(Self {
+            directory: Directory::new(around.clone()),
+            around,
+            clients: Arc::default(),
+            registry,
+            advertised_address: RwLock::new(config.advertised_address.clone()),
+            listening,
+            tls: RwLock::new(config.tls.clone()),
+            sessions: Mutex::default(),
+            scrape: Mutex::default(),
+        })
+    }
+
+    /// Puts into force what of `config` can change while the pooler runs.
+    pub fn reload(&self, config: Config) {
+        self.around.limits.replace(config.limits);
+        *write(&self.advertised_address) = config.advertised_address;
+        *write(&self.tls) = config.tls;
+    }
+
+    pub fn limits(&self) -> Arc<Limits> {
+        self.around.limits.now()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.around.metrics
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.around.server
+    }
+
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.around.budget
+    }
+
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The address that a client is told: the configured one, the one that it dialled, or ours.
+    pub fn advertised(&self, dialled: Option<&str>) -> String {
+        let configured = self.advertised_address.read().unwrap_or_else(PoisonError::into_inner);
+        match (&*configured, dialled) {
+            (Some(configured), _) => configured.clone(),
+            (None, Some(dialled)) => dialled.to_owned(),
+            (None, None) => self.listening.to_string(),
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.clients.is_draining()
+    }
+
+    /// The tasks of all clients.
+    pub fn sessions(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
