@@ -18,8 +18,9 @@ async fn check(name: &str, script: Vec<&str>) -> Result<(), String> {
     let mut lines = script.into_iter();
     let mut head = lines.next().unwrap().split(' ').skip(1);
     let version = head.next().unwrap().parse().unwrap();
-    let (upstream, limits): (Vec<_>, Vec<_>) = head.partition(|word| word.contains("://"));
-    let upstream = upstream.first().copied().unwrap_or("bolt://192.0.2.1:7687");
+    let (upstream, limits): (Vec<_>, Vec<_>) = head.partition(|word| word.starts_with("upstream="));
+    let upstream = upstream.first().and_then(|word| word.strip_prefix("upstream="));
+    let upstream = upstream.unwrap_or("bolt://192.0.2.1:7687");
     let mut stage = Stage::new(version, &limits.join("\n"), upstream).await;
     for line in lines {
         stage.play(line).await.map_err(|problem| format!("{name}\n  {line}\n  {problem}"))?;

@@ -1,9 +1,4 @@
-//! Protocol cases as data: each file in `scripts/` is a conversation. `C:` lines that follow one
-//! another are sent in one write; `S:` lines are what must come back, and nothing else.
-//!
-//! A script begins with `BOLT 5.8`; `LOGIN` on that line does the usual login first. `SUCCESS a=b`
-//! asks for that entry among others, `FAILURE code` for a code with that end, `EOF` for the end of
-//! the connection.
+//! Protocol cases as data: each file in `scripts/` holds conversations in the dialect of the pooler's.
 
 #![allow(clippy::unwrap_used)]
 
@@ -73,24 +68,25 @@ async fn check(name: &str, script: Vec<&str>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sandbox = Sandbox::start(listener, Settings::default()).unwrap();
     let mut lines = script.into_iter();
-    let head = lines.next().unwrap();
-    let version = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let version = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let mut peer = Peer::connect(&sandbox, version).await;
-    if head.ends_with("LOGIN") {
-        peer.login().await;
+    match lines.next().unwrap() {
+        "LOGIN A" => peer.login().await,
+        line => assert_eq!(line, "CONNECT A", "{name}"),
     }
-    let mut unsent = Vec::new();
+    let mut is_heard = false;
     for line in lines {
-        if let Some(line) = line.strip_prefix("C: ") {
-            unsent.push(request(line));
+        is_heard = !line.starts_with("A> ");
+        if let Some(line) = line.strip_prefix("A> ") {
+            let requests: Vec<_> = line.split(" ; ").map(request).collect();
+            peer.send(&requests).await;
             continue;
         }
-        peer.send(&std::mem::take(&mut unsent)).await;
-        let wanted = line.strip_prefix("S: ").unwrap_or_else(|| panic!("{name}: {line}"));
+        let wanted = line.strip_prefix("A< ").unwrap_or_else(|| panic!("{name}: {line}"));
         let found = peer.receive().await;
         assert!(fits(wanted, &found), "{name}\n  wanted {wanted}\n  found  {found}");
     }
-    assert!(unsent.is_empty(), "{name} ends with a request that nobody answers");
+    assert!(is_heard, "{name} ends with a request that nobody answers");
 }
 
 #[tokio::test]

@@ -343,15 +343,15 @@ impl Stage {
                 sleep(SETTLE).await;
                 expect(what, self.pooler().counts().clients.to_string())
             }
-            "OPEN-UPSTREAM" => {
+            "UPSTREAMS" => {
                 sleep(SETTLE).await;
                 expect(what, self.pooler().counts().upstream_open.to_string())
             }
-            "KNOCK" => {
+            "DIAL" => {
                 self.knock(what.chars().next().unwrap()).await;
                 Ok(())
             }
-            "WELCOMED" => {
+            "AGREED" => {
                 expect("true", self.is_welcomed(what.chars().next().unwrap()).await.to_string())
             }
             "CONNECT" => {
@@ -390,11 +390,12 @@ impl Stage {
         match (direction, what) {
             (">", "EOF") => peer.stream = None,
             (">", "FLOOD") => return peer.flood().await,
-            (">", "HALF") => {
+            (">", "RUN-HALF 600000") => {
                 let mut whole = BytesMut::new();
                 request("RUN-SIZED 600000").put(&mut whole);
                 peer.write_as_it_is_read(&whole[..300_000]).await;
             }
+            (">", "NOOP") => peer.write(&[0, 0]).await,
             (">", raw) if raw.starts_with("RAW ") => peer.write(&hex(&raw[4..])).await,
             (">", _) if is_client => {
                 let requests: Vec<_> = what.split(" ; ").map(request).collect();
