@@ -7,7 +7,6 @@
 //! - [`session`]: one client; [`inbox`]: its requests; [`relay`]: one unit of work
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
-//! - [`rehearsal`]: a client's bytes against all of it, in memory
 //! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`failures`]: what clients are told
 
 mod admin;
@@ -23,7 +22,6 @@ mod listener;
 mod metrics;
 mod pool;
 mod pooler;
-mod rehearsal;
 mod relay;
 mod routing;
 mod server;
@@ -33,6 +31,5 @@ mod wire;
 
 pub use config::{Admin, Config, ConfigError, File, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};
-pub use rehearsal::rehearse;
 pub use server::{Dial, Dialling};
 pub use tls::ClientTls;
