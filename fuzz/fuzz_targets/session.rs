@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    pooler::rehearse(data);
+    fuzz::session::serve(data);
 });

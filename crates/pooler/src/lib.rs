@@ -10,7 +10,6 @@
 //!   [`alarm`]: when it has to be asked again
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
-//! - [`rehearsal`]: a client's bytes against all of it, in memory
 //! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`reason`]: what can go
 //!   wrong; [`failures`]: what clients are told of it
 
@@ -31,7 +30,6 @@ mod metrics;
 mod pool;
 mod pooler;
 mod reason;
-mod rehearsal;
 mod relay;
 mod routing;
 mod server;
@@ -42,5 +40,4 @@ mod unit;
 pub use config::file::File;
 pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};
-pub use rehearsal::rehearse;
 pub use server::{Dial, Dialling};

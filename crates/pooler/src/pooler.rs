@@ -69,7 +69,7 @@ impl Pooler {
     ) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
         config.check_not_itself(address)?;
-        let mut pooler = Self::in_memory(&config, address, dialer);
+        let mut pooler = Self::without_listener(&config, address, dialer);
         if let Some(settings) = config.admin {
             let address = settings.listen;
             let failed = |error| StartError::Admin { address, error };
@@ -81,8 +81,11 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// Without a listener: clients come by [`Pooler::serve`].
-    pub(crate) fn in_memory(config: &Config, address: SocketAddr, dialer: Arc<dyn Dial>) -> Self {
+    /// Serves nobody but the clients that are handed to [`Pooler::serve`]: there is no listener,
+    /// and no admin page even if `config` has one. `address` is where clients are told to be in a
+    /// routing table if neither the configuration nor they themselves say so; nothing is opened
+    /// there. Needs a Tokio runtime with time enabled.
+    pub fn without_listener(config: &Config, address: SocketAddr, dialer: Arc<dyn Dial>) -> Self {
         let shared = Shared::new(config, address, dialer);
         let mut tasks = JoinSet::new();
         tasks.spawn(discover(shared.clone()));

@@ -27,7 +27,7 @@ enum Fate {
     Unknown,
 }
 
-struct Scene {
+struct Setup {
     sandbox: Sandbox,
     pooler: Pooler,
     done: AtomicBool,
@@ -35,7 +35,7 @@ struct Scene {
     kills: AtomicU64,
 }
 
-async fn scene() -> Scene {
+async fn set_up() -> Setup {
     let sandbox =
         Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), Settings::default());
     let sandbox = sandbox.unwrap();
@@ -44,7 +44,7 @@ async fn scene() -> Scene {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let pooler = Pooler::start(listener, config).await.unwrap();
     let (done, answers, kills) = Default::default();
-    Scene { sandbox, pooler, done, answers, kills }
+    Setup { sandbox, pooler, done, answers, kills }
 }
 
 async fn connect(address: std::net::SocketAddr) -> Result<Connection, ClientError> {
@@ -59,14 +59,14 @@ fn nonce(nonce: &str) -> Dictionary {
 }
 
 /// Asks for a nonce, in one record or in many.
-async fn ask(connection: &mut Connection, name: &str, scene: &Scene) -> Result<(), ClientError> {
+async fn ask(connection: &mut Connection, name: &str, setup: &Setup) -> Result<(), ClientError> {
     let query = "UNWIND range(1, 20) AS i RETURN $nonce + i AS x";
     let table = connection.run(query, nonce(name), TransactionExtra::default()).await?;
     assert_eq!(table.rows.len(), 20, "{name} got {table:?}");
     for (index, row) in table.rows.iter().enumerate() {
         assert_eq!(row[..], [Value::from(format!("{name}{}", index + 1))], "{name}");
     }
-    scene.answers.fetch_add(1, Ordering::Relaxed);
+    setup.answers.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
@@ -89,14 +89,14 @@ async fn write(connection: &mut Connection, name: &str) -> (Fate, Option<ClientE
 }
 
 /// Asks and writes; leaves in the middle of things now and then.
-async fn client(scene: Arc<Scene>, number: u64, seed: u64) -> Vec<(String, Fate)> {
+async fn client(setup: Arc<Setup>, number: u64, seed: u64) -> Vec<(String, Fate)> {
     let mut rng = StdRng::seed_from_u64(seed ^ number);
     let (mut fates, mut connection) = (Vec::new(), None);
     for round in 0..ROUNDS {
         let name = format!("{number}-{round}-");
         let mut current = match connection.take() {
             Some(connection) => connection,
-            None => match connect(scene.pooler.address()).await {
+            None => match connect(setup.pooler.address()).await {
                 Ok(connection) => connection,
                 Err(error) => panic!("{name} could not log in: {error}"),
             },
@@ -128,7 +128,7 @@ async fn client(scene: Arc<Scene>, number: u64, seed: u64) -> Vec<(String, Fate)
                 fates.push((name, fate));
                 problem
             }
-            _ => ask(&mut current, &name, &scene).await.err(),
+            _ => ask(&mut current, &name, &setup).await.err(),
         };
         if let Some(ClientError::TimedOut(_)) = problem {
             panic!("{number}-{round} was never answered");
@@ -142,10 +142,10 @@ async fn client(scene: Arc<Scene>, number: u64, seed: u64) -> Vec<(String, Fate)
 }
 
 /// Kills the pooler's connections, one after the other, until told to stop.
-async fn killer(scene: Arc<Scene>, seed: u64) {
+async fn killer(setup: Arc<Setup>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut own = connect(scene.sandbox.address()).await.unwrap();
-    while !scene.done.load(Ordering::Relaxed) {
+    let mut own = connect(setup.sandbox.address()).await.unwrap();
+    while !setup.done.load(Ordering::Relaxed) {
         let list = "CALL dbms.listConnections() YIELD connectionId, userAgent";
         let table = own.run_in_transaction(list).await.unwrap();
         let victims: Vec<_> = (0..table.rows.len())
@@ -158,10 +158,10 @@ async fn killer(scene: Arc<Scene>, seed: u64) {
         }
         let victim = victims[rng.random_range(0..victims.len())];
         own.run_in_transaction(&format!("CALL dbms.killConnection('{victim}')")).await.unwrap();
-        scene.kills.fetch_add(1, Ordering::Relaxed);
+        setup.kills.fetch_add(1, Ordering::Relaxed);
         // Somebody has to get something done between two kills.
-        let wanted = scene.answers.load(Ordering::Relaxed) + ANSWERS_BETWEEN_KILLS;
-        while scene.answers.load(Ordering::Relaxed) < wanted && !scene.done.load(Ordering::Relaxed)
+        let wanted = setup.answers.load(Ordering::Relaxed) + ANSWERS_BETWEEN_KILLS;
+        while setup.answers.load(Ordering::Relaxed) < wanted && !setup.done.load(Ordering::Relaxed)
         {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -195,18 +195,18 @@ async fn every_answer_reaches_its_question_and_nothing_is_left() {
     let seed = std::env::var("BB_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| rand::rng().random());
     println!("BB_SEED={seed}");
-    let scene = Arc::new(scene().await);
-    let killing = tokio::spawn(killer(scene.clone(), seed));
+    let setup = Arc::new(set_up().await);
+    let killing = tokio::spawn(killer(setup.clone(), seed));
     let clients: Vec<_> =
-        (0..CLIENTS).map(|number| tokio::spawn(client(scene.clone(), number, seed))).collect();
+        (0..CLIENTS).map(|number| tokio::spawn(client(setup.clone(), number, seed))).collect();
     let mut fates = HashMap::new();
     for client in clients {
         fates.extend(client.await.unwrap());
     }
-    scene.done.store(true, Ordering::Relaxed);
+    setup.done.store(true, Ordering::Relaxed);
     killing.await.unwrap();
 
-    let mut own = connect(scene.sandbox.address()).await.unwrap();
+    let mut own = connect(setup.sandbox.address()).await.unwrap();
     eventually("the end of all transactions", async || {
         let table = own.run_in_transaction("SHOW TRANSACTIONS").await.unwrap();
         table.rows.len() <= 1
@@ -223,14 +223,14 @@ async fn every_answer_reaches_its_question_and_nothing_is_left() {
         }
     }
     eventually("the end of all clients", async || {
-        let counts = scene.pooler.counts();
+        let counts = setup.pooler.counts();
         counts.clients == 0 && counts.busy == 0
     })
     .await;
-    let counts = scene.pooler.counts();
+    let counts = setup.pooler.counts();
     assert!(counts.upstream_open <= 8, "{counts:?}");
     let (kills, answers) =
-        (scene.kills.load(Ordering::Relaxed), scene.answers.load(Ordering::Relaxed));
+        (setup.kills.load(Ordering::Relaxed), setup.answers.load(Ordering::Relaxed));
     let committed = fates.values().filter(|fate| **fate == Fate::Committed).count();
     println!(
         "{answers} answers, {committed} commits of {}, {kills} kills, {counts:?}",

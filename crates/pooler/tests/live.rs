@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod scene;
+mod setup;
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,7 +13,7 @@ use bolt::message::Secret;
 use client::Connection;
 use net::Socket;
 use pooler::{Admin, ClientTls, Config};
-use scene::{Memory, Scene, TIMEOUT, ask, login};
+use setup::{Memory, Setup, TIMEOUT, ask, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 
@@ -50,38 +50,38 @@ impl Certificate {
 async fn clients_may_encrypt_and_must_if_that_is_asked_for() {
     let certificate = Certificate::new();
     for required in [false, true] {
-        let scene = Scene::with(|config| config.tls = Some(certificate.tls(required))).await;
-        let mut encrypted = scene.connect("bolt+ssc").await.unwrap();
+        let setup = Setup::with(|config| config.tls = Some(certificate.tls(required))).await;
+        let mut encrypted = setup.connect("bolt+ssc").await.unwrap();
         assert_eq!(ask(&mut encrypted, 1).await, 1);
-        match scene.connect("bolt").await {
+        match setup.connect("bolt").await {
             Ok(mut plain) => assert_eq!((required, ask(&mut plain, 2).await), (false, 2)),
             Err(error) => assert!(required, "{error}"),
         }
         // Nobody vouches for this certificate.
-        assert!(scene.connect("bolt+s").await.is_err());
+        assert!(setup.connect("bolt+s").await.is_err());
     }
 }
 
 #[tokio::test]
 async fn the_upstreams_certificate_is_checked() {
     let (certificate, other) = (Certificate::new(), Certificate::new());
-    let inner = Scene::with(|config| config.tls = Some(certificate.tls(true))).await;
+    let inner = Setup::with(|config| config.tls = Some(certificate.tls(true))).await;
     let port = inner.pooler.address().port();
-    let trusted = Scene::before(certificate.upstream(port)).await;
+    let trusted = Setup::before(certificate.upstream(port)).await;
     let mut connection = trusted.connect("bolt").await.unwrap();
     assert_eq!(ask(&mut connection, 1).await, 1);
 
     let mut wary = other.upstream(port);
     wary.limits.client_login_timeout = pooler::Seconds::new(1);
-    let wary = Scene::before(wary).await;
+    let wary = Setup::before(wary).await;
     assert!(wary.connect("bolt").await.is_err());
 }
 
 #[tokio::test]
 async fn a_browser_on_the_bolt_port_is_told_where_it_is() {
-    let scene = Scene::start().await;
+    let setup = Setup::start().await;
     for request in ["GET / HTTP/1.1\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n", "\u{1}\u{2}"] {
-        let mut stream = TcpStream::connect(scene.pooler.address()).await.unwrap();
+        let mut stream = TcpStream::connect(setup.pooler.address()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer).await;
@@ -90,8 +90,8 @@ async fn a_browser_on_the_bolt_port_is_told_where_it_is() {
     }
 }
 
-async fn http(scene: &Scene, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(scene.pooler.admin_address().unwrap()).await.unwrap();
+async fn http(setup: &Setup, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(setup.pooler.admin_address().unwrap()).await.unwrap();
     stream.write_all(format!("{request}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -106,14 +106,14 @@ fn get(path: &str) -> String {
 #[tokio::test]
 async fn numbers_are_read_over_http() {
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
-    let scene = Scene::with(|config| config.admin = Some(admin)).await;
-    let mut connection = scene.connect("bolt").await.unwrap();
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let mut connection = setup.connect("bolt").await.unwrap();
     ask(&mut connection, 1).await;
-    let opened = scene.sandbox.as_ref().unwrap().books().all.opened;
-    assert_eq!(http(&scene, &get("/healthz")).await, (200, "ok\n".into()));
-    assert_eq!(http(&scene, &get("/readyz")).await, (200, "ready\n".into()));
-    assert_eq!(scene.sandbox.as_ref().unwrap().books().all.opened, opened, "/readyz opens nothing");
-    let (_, metrics) = http(&scene, &get("/metrics")).await;
+    let opened = setup.sandbox.as_ref().unwrap().books().all.opened;
+    assert_eq!(http(&setup, &get("/healthz")).await, (200, "ok\n".into()));
+    assert_eq!(http(&setup, &get("/readyz")).await, (200, "ready\n".into()));
+    assert_eq!(setup.sandbox.as_ref().unwrap().books().all.opened, opened, "/readyz opens nothing");
+    let (_, metrics) = http(&setup, &get("/metrics")).await;
     for line in [
         "boltbouncer_upstream_connections_opened_total 1",
         "boltbouncer_clients{state=\"cl_idle\"} 1",
@@ -125,39 +125,39 @@ async fn numbers_are_read_over_http() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
     }
-    let (_, pools) = http(&scene, &get("/pools")).await;
+    let (_, pools) = http(&setup, &get("/pools")).await;
     let pools: serde_json::Value = serde_json::from_str(&pools).unwrap();
     assert_eq!((&pools[0]["user"], &pools[0]["sv_idle"]), (&"neo4j".into(), &1.into()));
-    let (_, clients) = http(&scene, &get("/clients")).await;
+    let (_, clients) = http(&setup, &get("/clients")).await;
     let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
-    assert_eq!(clients[0]["user_agent"], "scene/1");
+    assert_eq!(clients[0]["user_agent"], "live/1");
     assert_eq!((&clients[0]["state"], &clients[0]["transactions"]), (&"cl_idle".into(), &1.into()));
 
-    assert_eq!(http(&scene, "GET /pools HTTP/1.1\r\nHost: evil.example").await.0, 403);
-    assert_eq!(http(&scene, "POST /pools HTTP/1.1\r\nHost: localhost").await.0, 405);
-    assert_eq!(http(&scene, &get("/nothing")).await.0, 404);
+    assert_eq!(http(&setup, "GET /pools HTTP/1.1\r\nHost: evil.example").await.0, 403);
+    assert_eq!(http(&setup, "POST /pools HTTP/1.1\r\nHost: localhost").await.0, 405);
+    assert_eq!(http(&setup, &get("/nothing")).await.0, 404);
 }
 
 #[tokio::test]
 async fn a_token_is_asked_for_if_there_is_one() {
     let token = Some(Secret::from("open sesame"));
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
-    let scene = Scene::with(|config| config.admin = Some(admin)).await;
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
     let with = |token: &str| format!("{}\r\nAuthorization: Bearer {token}", get("/pools"));
-    assert_eq!(http(&scene, &get("/pools")).await.0, 401);
-    assert_eq!(http(&scene, &with("open")).await.0, 401);
-    assert_eq!(http(&scene, &with("open sesame")).await.0, 200);
+    assert_eq!(http(&setup, &get("/pools")).await.0, 401);
+    assert_eq!(http(&setup, &with("open")).await.0, 401);
+    assert_eq!(http(&setup, &with("open sesame")).await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_take_turns_on_four_connections() {
-    let scene = Scene::with(|config| config.limits.max_connection_pool_size = 4).await;
-    let scene = Arc::new(scene);
+    let setup = Setup::with(|config| config.limits.max_connection_pool_size = 4).await;
+    let setup = Arc::new(setup);
     let clients: Vec<_> = (0..3000)
         .map(|number| {
-            let scene = scene.clone();
+            let setup = setup.clone();
             tokio::spawn(async move {
-                let mut connection = scene.memory_client().await;
+                let mut connection = setup.memory_client().await;
                 for round in 0..3 {
                     let nonce = number * 10 + round;
                     assert_eq!(ask(&mut connection, nonce).await, nonce);
@@ -170,21 +170,21 @@ async fn thousands_take_turns_on_four_connections() {
     for client in clients {
         connections.push(client.await.unwrap());
     }
-    assert_eq!(scene.pooler.counts().clients, 3000);
-    let books = scene.sandbox.as_ref().unwrap().books().all;
+    assert_eq!(setup.pooler.counts().clients, 3000);
+    let books = setup.sandbox.as_ref().unwrap().books().all;
     assert!(books.peak_open <= 4 && books.opened <= 5, "{books:?}");
     drop(connections);
 }
 
 #[tokio::test]
 async fn a_panic_ends_one_client_and_its_connection_and_nobody_else() {
-    let scene = Scene::with(|config| config.limits.max_connection_pool_size = 1).await;
-    let mut good = scene.connect("bolt").await.unwrap();
+    let setup = Setup::with(|config| config.limits.max_connection_pool_size = 1).await;
+    let mut good = setup.connect("bolt").await.unwrap();
     assert_eq!(ask(&mut good, 1).await, 1);
 
     let fuse = Arc::new(AtomicBool::new(false));
     let (ours, theirs) = duplex(1 << 16);
-    scene.pooler.serve(Memory { stream: theirs, fuse: fuse.clone() });
+    setup.pooler.serve(Memory { stream: theirs, fuse: fuse.clone() });
     let mut bad = Connection::over(Socket::Other(Box::new(ours)), TIMEOUT).await.unwrap();
     login(&mut bad).await.unwrap();
     bad.begin(Default::default()).await.unwrap();
@@ -193,24 +193,24 @@ async fn a_panic_ends_one_client_and_its_connection_and_nobody_else() {
 
     // The only connection was with the client that is gone.
     assert_eq!(ask(&mut good, 2).await, 2);
-    assert_eq!(scene.pooler.counts().clients, 1);
+    assert_eq!(setup.pooler.counts().clients, 1);
 }
 
 #[tokio::test]
 async fn nothing_secret_is_logged_or_shown() {
-    let log = scene::captured_log();
+    let log = setup::captured_log();
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
-    let scene = Scene::with(|config| config.admin = Some(admin)).await;
-    let mut connection = scene.connect("bolt").await.unwrap();
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let mut connection = setup.connect("bolt").await.unwrap();
     let query = "RETURN 'the-query' AS x, $p AS p";
     let parameters = bolt::Dictionary::new().with("p", "the-parameter");
     connection.run(query, parameters, Default::default()).await.unwrap();
     let failing = "RETURN 'the-failing-query' / $";
     assert!(connection.run_in_transaction(failing).await.is_err());
-    assert!(scene.login_as("neo4j", "the-wrong-password").await.is_err());
+    assert!(setup.login_as("neo4j", "the-wrong-password").await.is_err());
     let mut shown = log.text();
     for path in ["/metrics", "/pools", "/clients"] {
-        shown += &http(&scene, &get(path)).await.1;
+        shown += &http(&setup, &get(path)).await.1;
     }
     assert!(shown.contains("login refused"), "{shown}");
     let secrets: HashSet<_> = ["boltbouncer-secret", "the-wrong-password"].into();

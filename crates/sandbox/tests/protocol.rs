@@ -1,104 +1,31 @@
-//! Protocol cases as data: each file in `scripts/` is a conversation. `C:` lines that follow one
-//! another are sent in one write; `S:` lines are what must come back, and nothing else.
-//!
-//! A script begins with `BOLT 5.8`; `LOGIN` on that line does the usual login first. `SUCCESS a=b`
-//! asks for that entry among others, `FAILURE code` for a code with that end, `EOF` for the end of
-//! the connection.
+//! The protocol as conversations with the sandbox; `crates/conversation/README.md` explains every
+//! word in them. The sandbox has threads of its own, so these run by the usual clock, over sockets.
 
-#![allow(clippy::unwrap_used)]
-
-use bolt::message::{Auth, Hello};
-use bolt::version::{self, Proposal, VersionRange};
-use bolt::{Dechunker, Request, Response, Version};
-use bytes::BytesMut;
-use conversation::{conversations, describe, fits, request};
+use conversation::{Clock, Head, Problem, Setup, Stream, run};
 use sandbox::{Sandbox, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-struct Peer {
-    stream: TcpStream,
-    input: BytesMut,
-    dechunker: Dechunker,
-    version: Version,
-}
+struct OneSandbox(Sandbox);
 
-impl Peer {
-    async fn connect(sandbox: &Sandbox, version: Version) -> Self {
-        let mut stream = TcpStream::connect(sandbox.address()).await.unwrap();
-        let only = Proposal::Range(VersionRange { newest: version, below: 0 });
-        stream.write_all(&version::opening(&[only])).await.unwrap();
-        let mut answer = [0; 4];
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(answer, version::agreement(version));
-        Self { stream, input: BytesMut::new(), dechunker: Dechunker::new(1 << 20), version }
-    }
+impl Setup for OneSandbox {
+    const CLOCK: Clock = Clock::Runs;
+    const PASSWORD: &'static str = "boltbouncer";
 
-    async fn send(&mut self, requests: &[Request]) {
-        let mut output = BytesMut::new();
-        requests.iter().for_each(|request| request.put(&mut output));
-        self.stream.write_all(&output).await.unwrap();
-    }
-
-    /// The next response as a line of a script, or `EOF`.
-    async fn receive(&mut self) -> String {
-        loop {
-            if let Some(message) = self.dechunker.next(&mut self.input).unwrap() {
-                return describe(&Response::decode(&message).unwrap());
-            }
-            if !matches!(self.stream.read_buf(&mut self.input).await, Ok(1..)) {
-                return "EOF".into();
-            }
+    async fn start(head: &Head) -> Result<Self, Problem> {
+        if let Some((name, _)) = head.options.first() {
+            return Err(Problem::Setup(format!("the sandbox has no option {name}")));
         }
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let sandbox = Sandbox::start(listener, Settings::default());
+        sandbox.map(Self).map_err(|error| Problem::Setup(error.to_string()))
     }
 
-    async fn login(&mut self) {
-        let has_logon = self.version.has_logon();
-        let auth = Auth::basic("neo4j", "boltbouncer");
-        let hello = Hello {
-            user_agent: "script/1".into(),
-            auth: (!has_logon).then(|| auth.clone()),
-            ..Hello::default()
-        };
-        self.send(&[Request::Hello(hello)]).await;
-        assert!(self.receive().await.starts_with("SUCCESS"));
-        if has_logon {
-            self.send(&[Request::Logon(auth)]).await;
-            assert!(self.receive().await.starts_with("SUCCESS"));
-        }
+    async fn connect(&mut self) -> Result<Box<dyn Stream>, Problem> {
+        Ok(Box::new(TcpStream::connect(self.0.address()).await?))
     }
 }
 
-async fn check(name: &str, script: Vec<&str>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let sandbox = Sandbox::start(listener, Settings::default()).unwrap();
-    let mut lines = script.into_iter();
-    let head = lines.next().unwrap();
-    let version = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut peer = Peer::connect(&sandbox, version).await;
-    if head.ends_with("LOGIN") {
-        peer.login().await;
-    }
-    let mut unsent = Vec::new();
-    for line in lines {
-        if let Some(line) = line.strip_prefix("C: ") {
-            unsent.push(request(line));
-            continue;
-        }
-        peer.send(&std::mem::take(&mut unsent)).await;
-        let wanted = line.strip_prefix("S: ").unwrap_or_else(|| panic!("{name}: {line}"));
-        let found = peer.receive().await;
-        assert!(fits(wanted, &found), "{name}\n  wanted {wanted}\n  found  {found}");
-    }
-    assert!(unsent.is_empty(), "{name} ends with a request that nobody answers");
-}
-
-#[tokio::test]
-async fn conversations_go_as_written() {
-    let mut count = 0;
-    for (name, script) in conversations(include_str!("scripts/conversations.txt")) {
-        check(name, script).await;
-        count += 1;
-    }
-    assert!(count >= 20, "only {count} conversations were found");
+#[test]
+fn conversations_go_as_written() {
+    run::<OneSandbox>(include_str!("scripts/conversations.txt"), 20);
 }

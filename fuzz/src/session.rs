@@ -1,91 +1,81 @@
-//! A client's bytes against a pooler, all in memory: what a fuzzer needs. The upstream answers at
-//! once and in turns as servers may, well and badly.
+//! A client's bytes against a whole pooler, all in memory. The upstream answers at once and in
+//! turns as servers may, well and badly.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bolt::chunk::payload;
 use bolt::failure::code;
-use bolt::message::{Auth, Hello, tag};
-use bolt::version::{self, NEO4J_RANGES, Opening, Proposal, VersionRange};
-use bolt::{Dictionary, Failure, Piece, Request, Requests, Response, Value, Version};
+use bolt::message::tag;
+use bolt::{Dictionary, Failure, Piece, Requests, Response, Value, Version, version};
 use bytes::BytesMut;
+use conversation::{Login, accept_version, opening};
 use net::Socket;
+use pooler::{Config, Dial, Dialling, Pooler};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-use crate::config::Config;
-use crate::pooler::Pooler;
-use crate::server::{Dial, Dialling};
+use tokio::task::yield_now;
 
 /// Serves one client that says `input` and leaves. The first byte says whether it has logged in
-/// before that, and with which version of Bolt; the second one how the upstream behaves. Returns
+/// before that, and with which of [`VERSIONS`]; the second one how the upstream behaves. Returns
 /// what the client heard, in bytes.
 ///
 /// # Panics
-/// Only if the pooler does, or if it does not let go of the client.
-pub fn rehearse(input: &[u8]) -> usize {
+/// Only if the pooler does.
+pub fn serve(input: &[u8]) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime needs nothing that could be missing");
     let [how, mood, input @ ..] = input else { return 0 };
-    runtime.block_on(rehearse_once(*how, *mood, input))
+    runtime.block_on(serve_once(*how, *mood, input))
 }
 
-async fn rehearse_once(how: u8, mood: u8, input: &[u8]) -> usize {
+async fn serve_once(how: u8, mood: u8, input: &[u8]) -> usize {
     let target = "bolt://192.0.2.1:7687".parse().expect("it is a URI");
     let mut config = Config::new(target);
     config.limits.max_connection_pool_size = 1;
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let pooler = Pooler::in_memory(&config, nowhere, Arc::new(Upstream { mood }));
-    let (mut ours, theirs) = duplex(PIPE_BYTES);
+    let pooler = Pooler::without_listener(&config, nowhere, Arc::new(Upstream { mood }));
+    let (ours, theirs) = duplex(PIPE_BYTES);
     pooler.serve(theirs);
     let version = VERSIONS[usize::from(how >> 1) % VERSIONS.len()];
     let mut said = if how & 1 == 0 { BytesMut::new() } else { prologue(version) };
     said.extend_from_slice(input);
-    let (mut reader, mut writer) = tokio::io::split(&mut ours);
+    let heard = converse(ours, &said).await;
+    for _ in 0..TURNS_MAX {
+        if pooler.counts().clients == 0 {
+            break;
+        }
+        // If it is not gone in the end, it waits for a time-out of its own, which is not a fault.
+        yield_now().await;
+    }
+    heard
+}
+
+/// Says everything and stays for the answers; returns how much came.
+async fn converse(stream: DuplexStream, said: &[u8]) -> usize {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let speak = async {
-        let _ = writer.write_all(&said).await;
-        // It stays for the answers: everybody else has a turn each time.
+        let _ = writer.write_all(said).await;
+        // Everybody else has a turn each time.
         for _ in 0..PATIENCE_TURNS {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         let _ = writer.shutdown().await;
     };
     let mut heard = Vec::new();
     let listen = reader.read_to_end(&mut heard);
     let _ = tokio::join!(speak, listen);
-    drop(ours);
-    for _ in 0..TURNS_MAX {
-        if pooler.counts().clients == 0 {
-            return heard.len();
-        }
-        tokio::task::yield_now().await;
-    }
-    // It waits for a time-out of its own, which is not a fault.
     heard.len()
 }
 
 /// What an official driver says until it has logged in.
 fn prologue(version: Version) -> BytesMut {
     let mut output = BytesMut::new();
-    let proposal = match version >= Version::V6_0 {
-        true => Proposal::Manifest,
-        false => Proposal::Range(VersionRange { newest: version, below: 0 }),
-    };
-    output.extend_from_slice(&version::opening(&[proposal]));
+    output.extend_from_slice(&opening(version));
     if version >= Version::V6_0 {
         output.extend_from_slice(&version::choice(version));
     }
-    let auth = Auth::basic("neo4j", "secret");
-    let hello = Hello {
-        user_agent: "rehearsal/1".into(),
-        bolt_agent: Some(Dictionary::new().with("product", "rehearsal/1")),
-        auth: (!version.has_logon()).then(|| auth.clone()),
-        ..Hello::default()
-    };
-    Request::Hello(hello).put(&mut output);
-    if version.has_logon() {
-        Request::Logon(auth).put(&mut output);
-    }
+    let login = Login::default().requests(version, "secret");
+    login.iter().for_each(|request| request.put(&mut output));
     output
 }
 
@@ -105,12 +95,14 @@ impl Dial for Upstream {
 
 async fn answer(mut stream: DuplexStream, mood: u8) -> Option<()> {
     let mut input = BytesMut::new();
-    let version = agree(&mut stream, &mut input).await?;
+    let version = accept_version(&mut stream, &mut input).await?;
     let mut requests = Requests::new(1 << 20, 1 << 20);
     let mut turn = u32::from(mood);
     loop {
         let Some(piece) = requests.next(&mut input).ok()? else {
-            read(&mut stream, &mut input).await?;
+            if stream.read_buf(&mut input).await.ok()? == 0 {
+                return None;
+            }
             continue;
         };
         let Piece::Message { tag, wire } = piece else { continue };
@@ -152,66 +144,8 @@ fn responses(request: u8, turn: u32, mood: u8) -> Option<Vec<Response>> {
     })
 }
 
-async fn agree(stream: &mut DuplexStream, input: &mut BytesMut) -> Option<Version> {
-    loop {
-        match version::read_opening(input, &NEO4J_RANGES).ok()? {
-            None => read(stream, input).await?,
-            Some(Opening::Agreed(version)) => {
-                stream.write_all(&version::agreement(version)).await.ok()?;
-                return Some(version);
-            }
-            Some(Opening::Manifest) => break,
-            Some(Opening::NothingInCommon) => return None,
-        }
-    }
-    stream.write_all(&version::manifest(&NEO4J_RANGES)).await.ok()?;
-    loop {
-        match version::read_choice(input, &NEO4J_RANGES).ok()? {
-            Some(version) => return Some(version),
-            None => read(stream, input).await?,
-        }
-    }
-}
-
-async fn read(stream: &mut DuplexStream, input: &mut BytesMut) -> Option<()> {
-    matches!(stream.read_buf(input).await, Ok(1..)).then_some(())
-}
-
-const VERSIONS: [Version; 6] =
+pub const VERSIONS: [Version; 6] =
     [Version::V4_4, Version::V5_0, Version::V5_4, Version::V5_7, Version::V5_8, Version::V6_1];
 const PIPE_BYTES: usize = 1 << 16;
 const PATIENCE_TURNS: usize = 100;
 const TURNS_MAX: usize = 10_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(requests: &[Request]) -> Vec<u8> {
-        let mut output = BytesMut::new();
-        requests.iter().for_each(|request| request.put(&mut output));
-        output.to_vec()
-    }
-
-    #[test]
-    fn a_client_that_has_logged_in_is_answered() {
-        let query = Request::Run {
-            query: "RETURN 1".into(),
-            parameters: Dictionary::new(),
-            extra: Default::default(),
-        };
-        let pull = Request::Pull(bolt::message::Stream::ALL);
-        for version in 0..VERSIONS.len() as u8 {
-            let logged_in = rehearse(&[version << 1 | 1, 0]);
-            let input =
-                [&[version << 1 | 1, 0][..], &said(&[query.clone(), pull.clone()])].concat();
-            assert!(rehearse(&input) > logged_in, "version {version}: {logged_in}");
-        }
-    }
-
-    #[test]
-    fn a_stranger_is_not() {
-        assert_eq!(rehearse(&[0, 0, 1, 2, 3]), 0);
-        assert_eq!(rehearse(&[]), 0);
-    }
-}

@@ -16,12 +16,12 @@ use sandbox::{Sandbox, Settings};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::net::TcpListener;
 
-pub struct Scene {
+pub struct Setup {
     pub pooler: Pooler,
     pub sandbox: Option<Sandbox>,
 }
 
-impl Scene {
+impl Setup {
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -33,9 +33,9 @@ impl Scene {
         let sandbox = Sandbox::start(listener, settings).unwrap();
         let mut config = Config::new(format!("bolt://{}", sandbox.address()).parse().unwrap());
         change(&mut config);
-        let mut scene = Self::before(config).await;
-        scene.sandbox = Some(sandbox);
-        scene
+        let mut setup = Self::before(config).await;
+        setup.sandbox = Some(sandbox);
+        setup
     }
 
     /// In front of an upstream that is there already.
@@ -56,7 +56,7 @@ impl Scene {
     pub async fn login_as(&self, user: &str, password: &str) -> Result<(), ClientError> {
         let target: Target = format!("bolt://{}", self.pooler.address()).parse().unwrap();
         let mut connection = Connection::dial(&target, TIMEOUT).await?;
-        connection.login("scene/1", &Auth::basic(user, password)).await
+        connection.login("live/1", &Auth::basic(user, password)).await
     }
 
     /// A client that needs no file descriptor.
@@ -71,7 +71,7 @@ impl Scene {
 }
 
 pub async fn login(connection: &mut Connection) -> Result<(), ClientError> {
-    connection.login("scene/1", &Auth::basic("neo4j", PASSWORD)).await
+    connection.login("live/1", &Auth::basic("neo4j", PASSWORD)).await
 }
 
 /// Sends a number and returns what comes back.

@@ -1,0 +1,3 @@
+//! What a fuzz target needs that is more than a single call.
+
+pub mod session;
