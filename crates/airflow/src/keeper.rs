@@ -5,6 +5,7 @@
 //! On Linux the keeper adopts what its command leaves orphaned, so that daemons and processes with
 //! sessions of their own are ended too. Elsewhere only the command itself is.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -15,6 +16,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kernel::process::{self, Process};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 /// What a keeper is to do.
@@ -165,12 +167,12 @@ fn signal_all(which: Signal) {
 }
 
 /// Every process below this one.
-#[cfg(target_os = "linux")]
 pub fn descendants(root: u32) -> Vec<u32> {
-    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
-    let mut children: std::collections::HashMap<u32, Vec<u32>> = std::collections::HashMap::new();
-    for stat in processes.flatten().filter_map(|process| process.stat().ok()) {
-        children.entry(stat.ppid.cast_unsigned()).or_default().push(stat.pid.cast_unsigned());
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for pid in process::ids() {
+        if let Some(process) = Process::read(pid) {
+            children.entry(process.parent).or_default().push(pid);
+        }
     }
     let mut found = children.remove(&root).unwrap_or_default();
     let mut next = 0;
@@ -185,11 +187,6 @@ pub fn descendants(root: u32) -> Vec<u32> {
 fn adopt_orphans() {
     // Any process id but none means yes.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-}
-
-#[cfg(not(target_os = "linux"))]
-pub fn descendants(_root: u32) -> Vec<u32> {
-    Vec::new()
 }
 
 #[cfg(not(target_os = "linux"))]

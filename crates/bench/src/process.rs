@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use kernel::process::Process;
 
 use crate::settings::NamedProcess;
 
@@ -50,16 +51,9 @@ impl Usage {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn read(pid: i32) -> Option<(f64, u64)> {
-    let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
-    let ticks = (stat.utime + stat.stime) as f64;
-    Some((ticks / procfs::ticks_per_second() as f64, stat.rss * procfs::page_size()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read(_: i32) -> Option<(f64, u64)> {
-    None
+    let process = Process::read(pid.try_into().ok()?)?;
+    Some((process.cpu_s, process.memory_bytes))
 }
 
 #[cfg(all(test, target_os = "linux"))]

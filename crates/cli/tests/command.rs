@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use kernel::process::{self, Process};
 use serde_json::Value;
 
 fn boltbouncer(folder: &Path) -> Command {
@@ -307,19 +308,19 @@ fn results_of(folder: &Path, out: &str) -> Value {
 }
 
 /// Process ids whose command line says that they are tasks of the lab with this process id.
-fn tasks_of(lab: u32) -> BTreeSet<i32> {
-    let tasks = procfs::process::all_processes().unwrap().flatten().filter(|process| {
-        let is_child = process.stat().is_ok_and(|stat| stat.ppid == lab as i32);
-        is_child
-            && process.cmdline().is_ok_and(|line| line.get(1).is_some_and(|word| word == "task"))
-    });
-    tasks.map(|process| process.pid).collect()
+fn tasks_of(lab: u32) -> BTreeSet<u32> {
+    let is_task = |pid: &u32| {
+        let is_child = Process::read(*pid).is_some_and(|process| process.parent == lab);
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        is_child && line.split(|byte| *byte == 0).nth(1) == Some(b"task")
+    };
+    process::ids().into_iter().filter(is_task).collect()
 }
 
 /// A lab whose tasks would run for minutes, ended with the test.
 struct LongLab {
     child: Child,
-    tasks: BTreeSet<i32>,
+    tasks: BTreeSet<u32>,
 }
 
 impl LongLab {
@@ -347,11 +348,8 @@ impl Drop for LongLab {
 }
 
 /// Waits for processes to end; a zombie has ended.
-fn wait_until_gone(tasks: &BTreeSet<i32>) {
-    let is_alive = |pid: &i32| {
-        let process = procfs::process::Process::new(*pid);
-        process.and_then(|process| process.stat()).is_ok_and(|stat| stat.state != 'Z')
-    };
+fn wait_until_gone(tasks: &BTreeSet<u32>) {
+    let is_alive = |pid: &u32| Process::read(*pid).is_some_and(|process| !process.is_zombie);
     while tasks.iter().any(is_alive) {
         std::thread::yield_now();
     }

@@ -7,8 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use kernel::process::Process;
+
 /// Starts a keeper of a shell script and reads the three process ids that it prints.
-fn keep(options: &[&str], script: &str) -> (Child, BTreeSet<i32>) {
+fn keep(options: &[&str], script: &str) -> (Child, BTreeSet<u32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));
     command.arg("keep").args(options).args(["--", "sh", "-c", script]);
     let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -17,10 +19,9 @@ fn keep(options: &[&str], script: &str) -> (Child, BTreeSet<i32>) {
     (keeper, pids)
 }
 
-fn runs(pid: i32) -> bool {
+fn runs(pid: u32) -> bool {
     // One that nobody has waited for yet runs no more.
-    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| stat.state != 'Z')
+    Process::read(pid).is_some_and(|process| !process.is_zombie)
 }
 
 #[test]

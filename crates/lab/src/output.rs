@@ -72,9 +72,8 @@ impl RunFolder {
             ("opened-closed", charts::opened_closed(results)),
         ];
         for (name, chart) in &charts {
-            let svg = chart.svg();
-            self.file(&format!("{name}.svg"), svg.as_bytes())?;
-            self.file(&format!("{name}.png"), &report::png(&svg)?)?;
+            self.file(&format!("{name}.svg"), chart.svg().as_bytes())?;
+            self.file(&format!("{name}.png"), &report::png(chart)?)?;
         }
         self.file("comparison.md", comparison(results).markdown().as_bytes())?;
         self.file("report.html", page::page(results).as_bytes())

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use bolt::Dictionary;
 use bolt::message::{Auth, Secret, TransactionExtra};
 use client::{ClientError, Connection};
+use kernel::process::{self, Process};
+use kernel::socket::{self, TcpSocket, TcpState};
 use net::Target;
 use sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -231,35 +233,16 @@ async fn members(connection: &mut Connection) -> Result<i64, ClientError> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn used(pid: u32) -> Option<ServerUse> {
-    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
-    let cpu_s = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-    Some(ServerUse { cpu_s, memory_bytes: stat.rss * procfs::page_size() })
+    let process = Process::read(pid)?;
+    Some(ServerUse { cpu_s: process.cpu_s, memory_bytes: process.memory_bytes })
 }
 
-#[cfg(target_os = "linux")]
 fn process_listening_on(port: u16) -> Option<u32> {
-    use procfs::net::{TcpState, tcp, tcp6};
-    use procfs::process::{FDTarget, all_processes};
-    let mut entries = tcp().into_iter().chain(tcp6()).flatten();
-    let listening = entries
-        .find(|entry| entry.state == TcpState::Listen && entry.local_address.port() == port)?;
-    let holds = |process: &procfs::process::Process| {
-        let is_it = |target| matches!(target, FDTarget::Socket(inode) if inode == listening.inode);
-        process.fd().is_ok_and(|files| files.flatten().any(|file| is_it(file.target)))
-    };
-    all_processes().ok()?.flatten().find(holds).and_then(|process| u32::try_from(process.pid).ok())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn used(_pid: u32) -> Option<ServerUse> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn process_listening_on(_port: u16) -> Option<u32> {
-    None
+    let listens =
+        |socket: &TcpSocket| socket.state == TcpState::Listen && socket.local.port() == port;
+    let listening = socket::tcp().into_iter().find(listens)?;
+    process::ids().into_iter().find(|pid| socket::inodes_of(*pid).contains(&listening.inode))
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,10 +1,12 @@
-//! Lines over time, or over named places, as SVG. A page's chart takes its colours from the page, so that it follows light
-//! and dark; one that stands alone brings its own.
+//! Lines over time, or over named places: where everything of a chart stands.
 
-use std::fmt::Write;
+mod frame;
 
-use crate::axis::Axis;
-use crate::escape;
+use crate::drawing::{Anchor, Drawing, Ink, Point, Shape, Stroke, Weight};
+use crate::svg;
+use frame::Frame;
+
+pub use crate::drawing::Colour;
 
 /// A line chart whose x axis is seconds, or has names at 0, 1, 2 and so on.
 #[derive(Clone, Debug, Default)]
@@ -39,95 +41,46 @@ pub struct Band {
     pub to: f64,
 }
 
-/// Five colours that are told apart by people with colour blindness too (Okabe and Ito).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    Vermilion,
-    Blue,
-    Green,
-    Purple,
-    Orange,
-}
-
-impl Colour {
-    /// The class that a page gives the colour to.
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Vermilion => "c-vermilion",
-            Self::Blue => "c-blue",
-            Self::Green => "c-green",
-            Self::Purple => "c-purple",
-            Self::Orange => "c-orange",
-        }
-    }
-
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Vermilion, "#d55e00"),
-        (Self::Blue, "#2b7bba"),
-        (Self::Green, "#009e73"),
-        (Self::Purple, "#b8609a"),
-        (Self::Orange, "#c98500"),
-    ];
-}
-
 impl Chart {
     /// For a page, `width` units wide; a phone gets a narrower drawing instead of a smaller one.
     pub fn svg_for_page(&self, width: u32) -> String {
-        self.draw(f64::from(width), "")
+        svg::for_page(&self.drawing(f64::from(width)))
     }
 
     /// A file of its own, on white.
     pub fn svg(&self) -> String {
-        let mut style = String::from(
-            "text{fill:#1c2430;font-family:Ubuntu,system-ui,sans-serif}.grid{stroke:#d8dde5}.axis{stroke:#8a94a3}\
-             .muted{fill:#5a6675}.ground{fill:#ffffff}",
-        );
-        for (colour, hex) in Colour::ALL {
-            let _ = write!(
-                style,
-                ".{0}{{stroke:{hex}}}.{0}.fill{{fill:{hex};stroke:none}}",
-                colour.class()
-            );
-        }
-        self.draw(
-            STANDALONE_WIDTH,
-            &format!(
-                "<style>{style}</style><rect class=\"ground\" width=\"100%\" height=\"100%\"/>"
-            ),
-        )
+        svg::alone(&self.drawing_alone())
     }
 
-    fn draw(&self, width: f64, head: &str) -> String {
+    /// As wide as a chart is that is a file of its own.
+    pub(crate) fn drawing_alone(&self) -> Drawing {
+        self.drawing(STANDALONE_WIDTH)
+    }
+
+    fn drawing(&self, width: f64) -> Drawing {
         let legend = self.legend(width);
         let legend_rows = legend.last().map_or(1.0, |(_, row)| row + 1.0);
         let frame = Frame::new(self, width, TOP + legend_rows * ROW);
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">{head}",
-            height = frame.height,
-            title = escape(&self.title),
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{LEFT}\" y=\"22\" font-size=\"16\" font-weight=\"600\">{}</text>",
-            escape(&self.title)
-        );
-        self.draw_legend(&mut svg, &legend);
-        self.draw_bands(&mut svg, &frame);
-        frame.draw_axes(&mut svg, &self.unit, &self.labels);
+        let mut shapes = vec![Shape::Text {
+            ink: Ink::Text,
+            at: (LEFT, 22.0),
+            anchor: Anchor::Start,
+            size: 16.0,
+            weight: Weight::Strong,
+            text: self.title.clone(),
+        }];
+        self.draw_legend(&mut shapes, &legend);
+        self.draw_bands(&mut shapes, &frame);
+        frame.draw_axes(&mut shapes, &self.unit, &self.labels);
+        let gap = if self.labels.is_empty() { GAP_S } else { f64::INFINITY };
         for series in &self.series {
-            let _ = write!(
-                svg,
-                "<path class=\"{}\" fill=\"none\" stroke-width=\"2\" stroke-linejoin=\"round\"{} d=\"{}\"/>",
-                series.colour.class(),
-                if series.dashed { " stroke-dasharray=\"5 4\"" } else { "" },
-                frame.line(
-                    &series.points,
-                    if self.labels.is_empty() { GAP_S } else { f64::INFINITY }
-                ),
-            );
+            shapes.push(Shape::Path {
+                ink: Ink::Of(series.colour),
+                stretches: frame.stretches(&series.points, gap),
+                stroke: Stroke { width: 2.0, dashed: series.dashed },
+            });
         }
-        svg.push_str("</svg>");
-        svg
+        Drawing { title: self.title.clone(), width, height: frame.height, shapes }
     }
 
     /// Where each series stands in the legend: its x and its row. Columns are as wide as the longest
@@ -143,137 +96,47 @@ impl Chart {
         (0..self.series.len()).map(place).collect()
     }
 
-    fn draw_legend(&self, svg: &mut String, legend: &[(f64, f64)]) {
+    fn draw_legend(&self, shapes: &mut Vec<Shape>, legend: &[(f64, f64)]) {
         for (series, (x, row)) in self.series.iter().zip(legend) {
             let y = TOP + 6.0 + row * ROW;
-            let dash = if series.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
-            let _ = write!(
-                svg,
-                "<line class=\"{}\" x1=\"{x}\" x2=\"{}\" y1=\"{}\" y2=\"{}\" stroke-width=\"3\"{dash}/><text x=\"{}\" y=\"{y}\" font-size=\"13\">{}</text>",
-                series.colour.class(),
-                x + 22.0,
-                y - 4.0,
-                y - 4.0,
-                x + 28.0,
-                escape(&series.name),
-            );
+            shapes.push(Shape::Line {
+                ink: Ink::Of(series.colour),
+                from: (*x, y - 4.0),
+                to: (x + 22.0, y - 4.0),
+                stroke: Stroke { width: 3.0, dashed: series.dashed },
+            });
+            shapes.push(Shape::Text {
+                ink: Ink::Text,
+                at: (x + 28.0, y),
+                anchor: Anchor::Start,
+                size: 13.0,
+                weight: Weight::Normal,
+                text: series.name.clone(),
+            });
         }
     }
 
-    fn draw_bands(&self, svg: &mut String, frame: &Frame) {
+    fn draw_bands(&self, shapes: &mut Vec<Shape>, frame: &Frame) {
         for band in &self.bands {
             let (from, to) = (frame.x(band.from), frame.x(band.to));
-            let _ = write!(
-                svg,
-                "<rect class=\"{} fill\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" opacity=\"0.10\"/>\
-                 <text class=\"muted\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"middle\">{}</text>",
-                band.colour.class(),
-                frame.top,
-                (to - from).max(1.0),
-                frame.bottom - frame.top,
-                f64::midpoint(from, to),
-                frame.top - 6.0,
-                escape(&band.label),
-            );
+            shapes.push(Shape::Area {
+                ink: Ink::Of(band.colour),
+                corner: (from, frame.top),
+                width: (to - from).max(1.0),
+                height: frame.bottom - frame.top,
+            });
+            shapes.push(muted(
+                (f64::midpoint(from, to), frame.top - 6.0),
+                Anchor::Middle,
+                band.label.clone(),
+            ));
         }
     }
 }
 
-/// Where the data's corner points lie in the drawing.
-struct Frame {
-    top: f64,
-    bottom: f64,
-    right: f64,
-    height: f64,
-    seconds: Axis,
-    values: Axis,
-}
-
-impl Frame {
-    fn new(chart: &Chart, width: f64, above: f64) -> Self {
-        let points = || chart.series.iter().flat_map(|series| &series.points);
-        let last = points()
-            .map(|(x, _)| *x)
-            .chain(chart.bands.iter().map(|band| band.to))
-            .fold(1.0, f64::max);
-        let most = if width < 600.0 { 4.0 } else { 8.0 };
-        let seconds = match chart.labels.len() {
-            0 => Axis::linear(last, most, 1.0),
-            places => Axis::named(places, most),
-        };
-        let largest = points().map(|(_, y)| *y).fold(1.0, f64::max);
-        let plot = if width < 600.0 { 200.0 } else { 260.0 };
-        let top = above + 18.0;
-        Self {
-            top,
-            bottom: top + plot,
-            // Half of the last label stands beyond.
-            right: width - 26.0,
-            height: top + plot + 44.0,
-            seconds,
-            // Over time things are counted, and there is no half connection.
-            values: match chart.is_logarithmic {
-                true => Axis::logarithmic(points().map(|(_, y)| *y)),
-                false if chart.labels.is_empty() => Axis::linear(largest, 5.0, 1.0),
-                false => Axis::linear(largest, 5.0, 0.0),
-            },
-        }
-    }
-
-    fn x(&self, seconds: f64) -> f64 {
-        LEFT + self.seconds.place(seconds) * (self.right - LEFT)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.bottom - self.values.place(value) * (self.bottom - self.top)
-    }
-
-    fn draw_axes(&self, svg: &mut String, unit: &str, labels: &[String]) {
-        for tick in self.values.ticks() {
-            let y = self.y(tick);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"muted\" x=\"{}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"end\">{}</text>",
-                self.right,
-                LEFT - 6.0,
-                y + 4.0,
-                (tick * 1000.0).round() / 1000.0,
-            );
-        }
-        for tick in self.seconds.ticks() {
-            let name = match labels.get(tick as usize) {
-                Some(label) => escape(label),
-                None => format!("{tick} s"),
-            };
-            let _ = write!(
-                svg,
-                "<text class=\"muted\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\" text-anchor=\"middle\">{name}</text>",
-                self.x(tick),
-                self.bottom + 18.0,
-            );
-        }
-        let _ = write!(
-            svg,
-            "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{b}\" y2=\"{b}\"/><text class=\"muted\" x=\"{}\" y=\"{}\" font-size=\"12\" text-anchor=\"end\">{}</text>",
-            self.right,
-            self.right,
-            self.bottom + 36.0,
-            escape(unit),
-            b = self.bottom,
-        );
-    }
-
-    fn line(&self, points: &[(f64, f64)], gap: f64) -> String {
-        let mut path = String::new();
-        let mut last = None;
-        for (seconds, value) in points {
-            let joins = last.is_some_and(|last| seconds - last <= gap);
-            let command = if joins { 'L' } else { 'M' };
-            let _ = write!(path, "{command}{:.1} {:.1}", self.x(*seconds), self.y(*value));
-            last = Some(*seconds);
-        }
-        path
-    }
+/// What is written beside the data.
+fn muted(at: Point, anchor: Anchor, text: String) -> Shape {
+    Shape::Text { ink: Ink::Muted, at, anchor, size: 12.0, weight: Weight::Normal, text }
 }
 
 /// Points further apart than this, in seconds, are not joined.
@@ -286,6 +149,7 @@ const ROW: f64 = 20.0;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::Axis;
 
     fn chart() -> Chart {
         Chart {

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::chart::{Chart, Colour};
-use crate::escape;
+use crate::chart::Chart;
+use crate::{escape, svg};
 
 /// The parts of a page in their order.
 #[derive(Clone, Debug)]
@@ -74,20 +74,13 @@ impl Page {
     }
 
     pub fn html(&self) -> String {
-        let mut colours = String::new();
-        for (colour, hex) in Colour::ALL {
-            let _ = write!(
-                colours,
-                ".{0}{{stroke:{hex}}}.{0}.fill{{fill:{hex};stroke:none}}",
-                colour.class()
-            );
-        }
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-             <link rel=\"icon\" href=\"data:,\"><title>{}</title><style>{STYLE}{colours}</style></head>\
+             <link rel=\"icon\" href=\"data:,\"><title>{}</title><style>{STYLE}{}</style></head>\
              <body><main>{}</main></body></html>\n",
             escape(&self.title),
+            svg::series_style(),
             self.body,
         )
     }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Uri};
+use ureq::tls::TlsConfig;
 
 use super::ApiError;
 
@@ -42,6 +45,7 @@ impl Client {
             // A login page is no answer.
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .tls_config(tls())
             .build();
         Self {
             agent: config.into(),
@@ -124,6 +128,13 @@ impl Response {
             },
         )
     }
+}
+
+/// The same provider of TLS as everywhere in this program, so that only one has to be compiled.
+fn tls() -> TlsConfig {
+    TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+        .build()
 }
 
 fn is_loopback(url: &str) -> bool {

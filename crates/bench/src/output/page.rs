@@ -111,6 +111,6 @@ fn ratios(results: &Results, workload: &WorkloadResult) -> Chart {
 }
 
 fn line(name: &str, index: usize, points: Vec<(f64, f64)>) -> Series {
-    let (colour, _) = Colour::ALL[index % Colour::ALL.len()];
+    let colour = Colour::ALL[index % Colour::ALL.len()];
     Series { name: name.to_owned(), colour, dashed: index >= Colour::ALL.len(), points }
 }

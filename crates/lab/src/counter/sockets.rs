@@ -1,8 +1,10 @@
-//! Counting the sockets of the task processes, or of the pooler in the lab's own process, from /proc.
-//! Linux only; elsewhere it sees none.
+//! Counting the sockets of the task processes, or of the pooler in the lab's own process, as the
+//! kernel tells. Linux only; elsewhere it sees none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use kernel::socket::{self, TcpState};
 
 use super::{Origin, Totals};
 use crate::results::Sample;
@@ -38,7 +40,7 @@ impl Sockets {
         self.open = pids
             .iter()
             .chain(&self.pooler)
-            .flat_map(|pid| inodes(*pid))
+            .flat_map(|pid| socket::inodes_of(*pid))
             .filter(|i| established.contains_key(i))
             .collect();
         self.seen.extend(&self.open);
@@ -53,40 +55,13 @@ impl Sockets {
 }
 
 /// Established connections to the server by inode.
-#[cfg(target_os = "linux")]
 fn established(port: u16, addresses: &[IpAddr]) -> BTreeMap<u64, IpAddr> {
-    use procfs::net::{TcpState, tcp, tcp6};
-    let entries = tcp().into_iter().chain(tcp6()).flatten();
-    entries
-        .filter(|entry| entry.state == TcpState::Established && entry.remote_address.port() == port)
-        .map(|entry| (entry.inode, entry.remote_address.ip().to_canonical()))
+    socket::tcp()
+        .into_iter()
+        .filter(|socket| socket.state == TcpState::Established && socket.remote.port() == port)
+        .map(|socket| (socket.inode, socket.remote.ip().to_canonical()))
         .filter(|(_, address)| addresses.is_empty() || addresses.contains(address))
         .collect()
-}
-
-#[cfg(target_os = "linux")]
-fn inodes(pid: u32) -> Vec<u64> {
-    use procfs::process::{FDTarget, Process};
-    // A process that has just ended has no sockets.
-    let Some(files) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.fd().ok())
-    else {
-        return Vec::new();
-    };
-    let inode = |target| match target {
-        FDTarget::Socket(inode) => Some(inode),
-        _ => None,
-    };
-    files.flatten().filter_map(|file| inode(file.target)).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn established(_port: u16, _addresses: &[IpAddr]) -> BTreeMap<u64, IpAddr> {
-    BTreeMap::new()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn inodes(_pid: u32) -> Vec<u64> {
-    Vec::new()
 }
 
 #[cfg(all(test, target_os = "linux"))]
