@@ -18,7 +18,7 @@ fn keep(options: &[&str], script: &str) -> (Child, BTreeSet<i32>) {
 }
 
 fn runs(pid: i32) -> bool {
-    // One that nobody has waited for yet runs no more.
+    // A zombie has ended, though nobody has waited for it yet.
     let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
     stat.is_ok_and(|stat| stat.state != 'Z')
 }
