@@ -1,5 +1,5 @@
-//! Lines over time, or over named places, as SVG. A page's chart takes its colours from the page, so that it follows light
-//! and dark; one that stands alone brings its own.
+//! Lines over time, or over named places, as SVG. A chart in a page takes its colours from the page, so it
+//! follows light and dark. A chart that stands alone brings its own colours.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ pub struct Chart {
     pub bands: Vec<Band>,
     /// Names of places on the x axis; seconds if there are none.
     pub labels: Vec<String>,
-    /// Whether the y axis is, for values of very different size.
+    /// Whether the y axis is logarithmic, for values of very different size.
     pub is_logarithmic: bool,
 }
 
@@ -50,7 +50,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// The class that a page gives the colour to.
+    /// The CSS class to which a page gives the colour.
     pub fn class(self) -> &'static str {
         match self {
             Self::Vermilion => "c-vermilion",
@@ -71,12 +71,12 @@ impl Colour {
 }
 
 impl Chart {
-    /// For a page, `width` units wide; a phone gets a narrower drawing instead of a smaller one.
+    /// The chart for a page, `width` units wide. A phone gets a narrower drawing, not a smaller one.
     pub fn svg_for_page(&self, width: u32) -> String {
         self.draw(f64::from(width), "")
     }
 
-    /// A file of its own, on white.
+    /// The chart as a file of its own, on white.
     pub fn svg(&self) -> String {
         let mut style = String::from(
             "text{fill:#1c2430;font-family:Ubuntu,system-ui,sans-serif}.grid{stroke:#d8dde5}.axis{stroke:#8a94a3}\
@@ -130,8 +130,7 @@ impl Chart {
         svg
     }
 
-    /// Where each series stands in the legend: its x and its row. Columns are as wide as the longest
-    /// name needs.
+    /// Where each series is in the legend: its x and its row. Columns are as wide as the longest name.
     fn legend(&self, width: f64) -> Vec<(f64, f64)> {
         let longest = self.series.iter().map(|series| series.name.chars().count()).max();
         let column = 46.0 + 7.2 * longest.unwrap_or(0) as f64;
@@ -207,11 +206,11 @@ impl Frame {
         Self {
             top,
             bottom: top + plot,
-            // Half of the last label stands beyond.
+            // Half of the last label is right of the axis.
             right: width - 26.0,
             height: top + plot + 44.0,
             seconds,
-            // Over time things are counted, and there is no half connection.
+            // A chart over time shows counts, whose ticks must be whole: there is no half connection.
             values: match chart.is_logarithmic {
                 true => Axis::logarithmic(points().map(|(_, y)| *y)),
                 false if chart.labels.is_empty() => Axis::linear(largest, 5.0, 1.0),
