@@ -1,4 +1,4 @@
-//! Airflow's REST API as far as the lab needs it: v1 of Airflow 2, v2 of Airflow 3. Blocking.
+//! Airflow's REST API, as far as the lab needs it: v1 of Airflow 2, v2 of Airflow 3. All calls block.
 
 mod answers;
 mod client;
@@ -13,7 +13,7 @@ pub use answers::{Dag, DagRun, TaskInstance};
 use answers::{line, unwrapped};
 use client::{Client, Credential, Response};
 
-/// Who is at fault, in one line that names the fix.
+/// What went wrong and who is at fault, in one line that names the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error(
@@ -41,7 +41,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether the same question may well be answered a moment later.
+    /// Whether the same request may well succeed a moment later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
@@ -56,7 +56,7 @@ pub struct Api {
     client: Client,
     generation: Generation,
     user: String,
-    /// As Airflow itself says it.
+    /// The version, as Airflow itself names it.
     version: String,
 }
 
@@ -67,7 +67,7 @@ enum Generation {
 }
 
 impl Api {
-    /// An Airflow whose version is known and that may not run yet.
+    /// The API of an Airflow whose version is known. It need not run yet.
     pub(crate) fn of(url: &str, version: Version) -> Self {
         let generation = match version {
             Version::V2_8_1 => Generation::V1,
@@ -84,7 +84,7 @@ impl Api {
     /// Finds out which Airflow answers at `url` and logs in.
     ///
     /// # Errors
-    /// Nobody answers, it is no Airflow or one that is too old, or it refuses the login.
+    /// Nobody answers, what answers is no Airflow or too old, or it refuses the login.
     pub fn connect(url: &str, user: &str, password: &str) -> Result<Self, ApiError> {
         let client = Client::new(url);
         let mut found = None;
@@ -147,7 +147,7 @@ impl Api {
         Ok(())
     }
 
-    /// The part of Airflow that does not run, if one of those that matter here doesn't.
+    /// A part of Airflow that does not run although the lab needs it, if there is one.
     ///
     /// # Errors
     /// Airflow is not there.
@@ -171,16 +171,17 @@ impl Api {
     }
 
     /// # Errors
-    /// The user may not.
+    /// The user is not allowed to.
     pub fn unpause(&self, dag: &str) -> Result<(), ApiError> {
         let body = json!({ "is_paused": false });
         self.write("PATCH", &format!("/dags/{dag}?update_mask=is_paused"), &body).map(|_| ())
     }
 
-    /// Triggering a run that is there already changes nothing: an answer may have been lost.
+    /// Triggers a run. If it is there already, nothing changes, so this can be repeated when an answer was
+    /// lost.
     ///
     /// # Errors
-    /// The user may not.
+    /// The user is not allowed to.
     pub fn trigger(&self, dag: &str, run: &str, conf: &Value) -> Result<(), ApiError> {
         let body = match self.generation {
             Generation::V1 => json!({ "dag_run_id": run, "conf": conf }),
@@ -217,7 +218,7 @@ impl Api {
             task_instances: Vec<TaskInstance>,
             total_entries: usize,
         }
-        // v1 sorts its pages by nothing, so that one may repeat what another had.
+        // v1 has no order, so a page may repeat what another page had.
         let mut found = BTreeMap::new();
         for _ in 0..READ_AGAIN_MAX {
             let mut offset = 0;
@@ -320,15 +321,14 @@ impl Api {
     }
 }
 
-/// Before 2.7 or so, what a mapped task has left can't be read through the API (not in 2.6.3; 2.8.1 was
-/// tried).
+/// Before 2.7 or so, the API does not give what a mapped task has left (2.6.3 does not, 2.8.1 was tried).
 fn is_supported(version: &str) -> bool {
     let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
     let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     major > 2 || (major, minor) >= (2, 8)
 }
 
-/// Run ids hold `:` and `+` where Airflow chose them.
+/// Run ids that Airflow has chosen hold `:` and `+`, which a URL can't hold as they are.
 fn escaped(id: &str) -> String {
     id.bytes().fold(String::new(), |mut text, byte| {
         match byte {
@@ -341,7 +341,7 @@ fn escaped(id: &str) -> String {
     })
 }
 
-/// Airflow gives no more than this at once unless it is configured to.
+/// How many entries Airflow gives at once, unless it is configured to give more.
 const PAGE: usize = 100;
 const READ_AGAIN_MAX: usize = 10;
 

@@ -1,4 +1,4 @@
-//! A virtual environment with one version of Airflow, kept in the user's cache and made once.
+//! A virtual environment with one version of Airflow. It is made once and kept in the user's cache.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -16,16 +16,16 @@ use crate::version::Version;
 pub struct Installation {
     folder: PathBuf,
     pub version: Version,
-    /// Of the Python that runs it, for example `3.11`.
+    /// The version of the Python that runs it, for example `3.11`.
     pub python: String,
 }
 
 impl Installation {
-    /// Finds the version in the cache or installs it there, from package versions that are pinned one
-    /// and all. Two that want it at once wait for each other.
+    /// Finds the version in the cache or installs it there, with every package version pinned. If another
+    /// process installs it at the same time, this one waits.
     ///
     /// # Errors
-    /// There is no fitting Python, or the packages can't be had.
+    /// There is no fitting Python, or the packages can't be downloaded.
     pub fn ensure(
         version: Version,
         python: Option<&Path>,
@@ -61,13 +61,13 @@ impl Installation {
         let program = folder.join("bin/python");
         run(&[&[program.as_path()], &pip[..], &packages].concat())
             .context("pip could not install the packages; is its index within reach?")?;
-        // Last, as it says that everything is there.
+        // This comes last, because the file says that the installation is complete.
         fs::rename(&wanted, &installed)?;
         remove(&log)?;
         Ok(Self { folder, version, python: python.version })
     }
 
-    /// The folder with `airflow` and `python`.
+    /// The folder with the programs `airflow` and `python`.
     pub fn bin(&self) -> PathBuf {
         self.folder.join("bin")
     }
@@ -115,7 +115,7 @@ impl Python {
         })
     }
 
-    /// What version a program is, if it can make virtual environments.
+    /// The version of a Python, if it can make virtual environments.
     fn ask(program: &Path) -> Result<Self> {
         let script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])";
         let output = Command::new(program).args(["-c", script]).output()?;
@@ -133,7 +133,7 @@ fn cache() -> Option<PathBuf> {
     Some(cache.join("boltbouncer"))
 }
 
-/// Held until it is dropped.
+/// A lock on a file, held until it is dropped.
 fn lock(path: &Path, is_stopped: &dyn Fn() -> bool) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     loop {

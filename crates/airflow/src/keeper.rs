@@ -1,9 +1,9 @@
-//! A keeper starts one command and ends it, with everything that the command has started, as soon as
-//! its own standard input closes. Whoever starts a keeper holds the other end, so that no service
-//! outlives the lab, even if the lab is killed.
+//! A keeper starts one command. As soon as the keeper's standard input closes, it ends the command and
+//! everything that the command has started. Whoever starts a keeper holds the other end of that pipe, so
+//! no service outlives the lab, even if the lab is killed.
 //!
-//! On Linux the keeper adopts what its command leaves orphaned, so that daemons and processes with
-//! sessions of their own are ended too. Elsewhere only the command itself is.
+//! On Linux the keeper adopts what its command leaves orphaned, so it also ends daemons and processes with
+//! sessions of their own. Elsewhere it ends only the command itself.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,9 +22,9 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 /// What a keeper is to do.
 #[derive(Clone, Debug, Default)]
 pub struct Keep {
-    /// Ask for the end with SIGINT, on which PostgreSQL does not wait for its clients; else SIGTERM.
+    /// End the command with SIGINT instead of SIGTERM. On SIGINT PostgreSQL does not wait for its clients.
     pub interrupt: bool,
-    /// User and group that the command runs as, if not as the keeper.
+    /// User and group that the command runs as, if not those of the keeper.
     pub run_as: Option<(u32, u32)>,
     /// A folder that several keepers share; the last one removes it when its command is gone.
     pub folder: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct Keep {
 }
 
 enum Event {
-    /// Whoever wanted the command is gone, or does not want it any more.
+    /// Standard input was closed: the command is no longer wanted.
     Cut,
     /// The command ended, with this exit code.
     Ended(i32),
@@ -41,7 +41,7 @@ enum Event {
     Alone,
 }
 
-/// Keeps until the command has ended or standard input closes; returns the exit code for the process.
+/// Runs the command until it ends or standard input closes. Returns the exit code for this process.
 ///
 /// # Errors
 /// The command can't be started.
@@ -68,7 +68,7 @@ pub fn main(keep: &Keep) -> Result<i32> {
     Ok(code)
 }
 
-/// A folder in which a file is locked by everybody who uses it.
+/// A folder that several processes use. Each holds a shared lock on a file in it.
 #[derive(Debug)]
 pub(crate) struct SharedFolder {
     path: PathBuf,
@@ -83,10 +83,10 @@ impl SharedFolder {
         Ok(Self { path: path.to_owned(), lock })
     }
 
-    /// Removes the folder if nobody else uses it. Whoever leaves last gets the lock.
+    /// Removes the folder if nobody else uses it. Only the last process to leave can lock the file alone.
     fn leave(self) {
         if self.lock.unlock().is_ok() && self.lock.try_lock().is_ok() {
-            // Whoever made it may have removed it already.
+            // The process that made the folder may have removed it already.
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
@@ -110,7 +110,7 @@ fn keep_until_the_end(keep: &Keep, child: u32, events: &Receiver<Event>) -> i32 
     signal_all(Signal::TERM);
     let mut patience = GRACE;
     while !is_alone_within(patience, events) {
-        // What is killed leaves its own children to the keeper, so that one round may not be enough.
+        // The children of a killed process become the keeper's own, so one round may not be enough.
         signal_all(Signal::KILL);
         patience = Duration::from_millis(50);
     }
@@ -155,7 +155,7 @@ fn watch_children(child: u32, events: Sender<Event>) {
 
 fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 }
@@ -185,14 +185,14 @@ pub fn descendants(root: u32) -> Vec<u32> {
 
 #[cfg(target_os = "linux")]
 fn adopt_orphans() {
-    // Any process id but none means yes.
+    // `Some` process id, whichever it is, means yes.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 #[cfg(not(target_os = "linux"))]
 fn adopt_orphans() {}
 
-/// What a command gets to end by itself, first when asked, then when everything that it started is.
+/// How long the command gets to end after it was asked. Everything that it has started then gets as long.
 const GRACE: Duration = Duration::from_secs(5);
 /// The exit code of a keeper that was told to end.
 const CUT: i32 = 0;

@@ -15,7 +15,7 @@ pub const FILES: [(&str, &str); 4] = [
     ("neo4j_monitor.py", include_str!("../../../airflow/dags/neo4j_monitor.py")),
 ];
 
-/// Writes the files into `folder`, which is made.
+/// Makes `folder` and writes the files into it.
 ///
 /// # Errors
 /// The folder can't be written.

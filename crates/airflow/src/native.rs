@@ -1,5 +1,5 @@
-//! An Airflow of our own: database, broker, scheduler, web server and workers, on sockets and ports that
-//! nobody else has, with a home folder that is gone afterwards. Dropping it ends it.
+//! An Airflow of our own: database, broker, scheduler, web server and workers. It uses sockets and ports
+//! that nobody else uses, and a home folder that is removed afterwards. Dropping it ends it.
 
 mod database;
 mod environment;
@@ -46,13 +46,13 @@ impl fmt::Display for Executor {
 pub struct Options {
     pub version: Version,
     pub executor: Executor,
-    /// The Python to install with; else the first that fits.
+    /// The Python to install with. `None`: the first that fits.
     pub python: Option<PathBuf>,
-    /// Of the web server, on 127.0.0.1; else a free one.
+    /// The port of the web server on 127.0.0.1. `None`: a free one.
     pub port: Option<u16>,
-    /// Tasks at once.
+    /// How many tasks may run at once.
     pub parallelism: usize,
-    /// Airflow's logs and its copy of the DAG files go here, and stay.
+    /// Airflow's logs and its copy of the DAG files go here and are kept.
     pub folder: PathBuf,
     /// What the tasks find in their environment, such as `NEO4J_URI`.
     pub variables: Vec<(String, String)>,
@@ -65,13 +65,13 @@ pub struct Native {
     installation: Installation,
     login: Login,
     database: &'static str,
-    /// In the order in which they are ended.
+    /// The services, in the order in which they are ended.
     services: Vec<Service>,
     _in_use: keeper::SharedFolder,
     _scratch: TempDir,
 }
 
-/// How to get in, for this run only.
+/// The web server's address and a login that is made for this run only.
 #[derive(Clone, Debug)]
 pub struct Login {
     pub url: String,
@@ -84,8 +84,8 @@ impl Native {
     /// a minute or so.
     ///
     /// # Errors
-    /// Something is not installed, a port is taken, a service ends; or `is_stopped` says that nobody
-    /// wants it any more. What was started is ended.
+    /// Something is not installed, a port is taken, a service has ended, or `is_stopped` says that the user
+    /// wants to stop. What was started is ended then.
     pub fn start(options: &Options, is_stopped: &dyn Fn() -> bool) -> Result<Self> {
         let database = Needed::find(options)?;
         let port = free_port(options.port)?;
@@ -97,7 +97,7 @@ impl Native {
         )?;
         eprintln!("starting Airflow {}, which takes a minute", options.version);
         let scratch = scratch()?;
-        // As long as this process lives, no keeper takes the folder away.
+        // As long as this process lives, no keeper removes the folder.
         let in_use = keeper::SharedFolder::enter(scratch.path())?;
         let mut start = Start {
             options,
@@ -182,7 +182,7 @@ impl Native {
         }
     }
 
-    /// Everything runs and the DAG files have been read.
+    /// Whether everything runs and the DAG files have been read.
     fn is_ready(&mut self) -> bool {
         if !self.api.is_logged_in()
             && self.api.log_in(&self.login.user, &self.login.password).is_err()
@@ -196,7 +196,7 @@ impl Native {
 
 impl Drop for Native {
     fn drop(&mut self) {
-        // Schedulers and workers at once; then what they depend on, in order.
+        // All but the database, which started first, are told to end at once. Then each is ended in order.
         let stores = self.services.len().saturating_sub(1);
         self.services[..stores].iter_mut().for_each(Service::cut);
         self.services.iter_mut().for_each(|service| {
@@ -205,8 +205,8 @@ impl Drop for Native {
     }
 }
 
-/// The stores that a version and executor need; what is not installed is found out before anything is
-/// started.
+/// The stores that a version and executor need. If one is not installed, this is found out before anything
+/// is started.
 struct Needed {
     postgres: Option<Postgres>,
     redis: Option<Redis>,
@@ -225,7 +225,7 @@ impl Needed {
         let is_celery = options.executor == Executor::Celery;
         let postgres = match Postgres::find() {
             Ok(postgres) => Some(postgres),
-            // Airflow 3 runs local tasks on SQLite too, though many at once get in each other's way.
+            // Airflow 3 runs local tasks on SQLite too, but many tasks at once slow each other down there.
             Err(_) if !is_celery && options.version == Version::V3_3_2 => None,
             Err(error) => return Err(error),
         };
@@ -240,10 +240,10 @@ impl Needed {
     }
 }
 
-/// What starting needs, step after step.
+/// What every step of starting needs.
 pub(crate) struct Start<'a> {
     options: &'a Options,
-    /// A folder that is gone afterwards. Everybody may pass through, nobody may look.
+    /// A folder that is removed afterwards. Other users may pass through it but can't list it.
     scratch: &'a Path,
     environment: Environment,
     is_stopped: &'a dyn Fn() -> bool,
@@ -283,7 +283,7 @@ impl Start<'_> {
             }
         };
         self.keep("web server", web)?;
-        // Logs are read from the folder; serving them would take a port that is always the same.
+        // Logs are read from the folder. Serving them would need a port that can't be chosen.
         self.keep("scheduler", airflow(&["scheduler", "--skip-serve-logs"]))?;
         if self.options.executor == Executor::Celery {
             let concurrency = self.options.parallelism.div_ceil(WORKERS.len()).to_string();
@@ -327,7 +327,7 @@ impl Start<'_> {
         self.start(name, keep, &self.logs().join("set-up.log"))?.finish(self.is_stopped)
     }
 
-    /// Even if this process is killed, the last keeper takes the folder with it.
+    /// Starts a command under a keeper. Even if this process is killed, the last keeper removes the folder.
     fn start(&self, name: &'static str, keep: Keep, log: &Path) -> Result<Service> {
         let keep = Keep { folder: Some(self.scratch.to_owned()), ..keep };
         Service::start(name, &self.options.keeper, &keep, &self.environment, log)
@@ -355,7 +355,8 @@ impl Start<'_> {
     }
 }
 
-/// Others may pass through, as PostgreSQL does not run as root and has its own folder in here.
+/// Makes the folder. Other users may pass through it: PostgreSQL does not run as root, and its folder is in
+/// here.
 fn scratch() -> Result<TempDir> {
     use std::os::unix::fs::PermissionsExt;
     let permissions = std::fs::Permissions::from_mode(0o711);
@@ -372,7 +373,7 @@ fn free_port(wanted: Option<u16>) -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// The DAGs of [`kit`], as the scheduler knows them when it has read the files.
+/// The DAGs of [`kit`], by the names that the scheduler knows once it has read the files.
 pub const DAGS: [&str; 6] = [
     "neo4j_problematic_pattern",
     "neo4j_improved_pattern",

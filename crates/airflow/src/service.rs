@@ -1,4 +1,4 @@
-//! A service or a command under a keeper, which ends when this side lets go.
+//! A service or a command that runs under a keeper. It ends when its [`Service`] is dropped.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,15 +12,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::keeper::Keep;
 
-/// How to start a keeper: this program and the words that make it one.
+/// How to start a keeper: this program, and the arguments that make it a keeper.
 #[derive(Clone, Debug)]
 pub struct KeeperProgram {
     pub program: PathBuf,
     pub arguments: Vec<String>,
 }
 
-/// Environment of a service, on top of what the keeper has; variables named here and not set are taken
-/// away.
+/// Changes to the environment that a service inherits. A variable without a value is removed.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(pub Vec<(String, Option<OsString>)>);
 
@@ -42,8 +41,8 @@ impl Service {
     /// Starts `keep.command`; its output goes to `log`.
     ///
     /// # Errors
-    /// The log can't be written or the keeper can't be started. A command that can't be started shows
-    /// in [`Self::check`].
+    /// The log can't be written or the keeper can't be started. If the command itself can't be started,
+    /// [`Self::check`] reports it.
     pub fn start(
         name: &'static str,
         keeper: &KeeperProgram,
@@ -65,7 +64,7 @@ impl Service {
             .stdin(Stdio::piped())
             .stdout(file.try_clone()?)
             .stderr(file)
-            // Ctrl-C in the terminal is for the lab, which ends its services in order.
+            // Ctrl-C in the terminal must reach only the lab, which ends its services in order.
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start the keeper of {name}"))?;
@@ -73,7 +72,7 @@ impl Service {
         Ok(Self { name, keeper, lifeline, log: log.to_owned() })
     }
 
-    /// The keeper's process id; the service is below it.
+    /// The keeper's process id. The service is a child of the keeper.
     pub fn pid(&self) -> u32 {
         self.keeper.id()
     }
@@ -88,7 +87,7 @@ impl Service {
     /// Waits for a command to finish.
     ///
     /// # Errors
-    /// It failed, or `is_stopped` says that nobody wants it any more.
+    /// The command failed, or `is_stopped` says that the user wants to stop.
     pub fn finish(mut self, is_stopped: &dyn Fn() -> bool) -> Result<()> {
         let status = loop {
             if let Some(status) = self.keeper.try_wait()? {
@@ -105,7 +104,7 @@ impl Service {
         bail!("{} failed ({status}): {}", self.name, self.last_words())
     }
 
-    /// Asks for the end without waiting for it.
+    /// Asks the keeper to end the service, without waiting for that.
     pub fn cut(&mut self) {
         self.lifeline = None;
     }
@@ -116,7 +115,7 @@ impl Service {
         self.keeper.wait().ok()
     }
 
-    /// The last line of the log and where it is.
+    /// The last line of the log, and where the log is.
     fn last_words(&self) -> String {
         let tail = tail(&self.log).unwrap_or_default();
         let last = tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
@@ -130,12 +129,12 @@ impl Drop for Service {
     }
 }
 
-/// Somebody pressed Ctrl-C while something was being started.
+/// The user pressed Ctrl-C while something was being started.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("stopped before Airflow was ready")]
 pub struct Stopped;
 
-/// The words that [`Keep`] is read from again; see the hidden command `keep`.
+/// The arguments from which the hidden command `keep` reads a [`Keep`].
 fn arguments(keep: &Keep) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     if keep.interrupt {

@@ -21,7 +21,7 @@ impl Version {
         }
     }
 
-    /// Every package with its version, as pip reads it.
+    /// Every package with its version, in the form that pip reads.
     pub fn requirements(self) -> &'static str {
         match self {
             Self::V2_8_1 => include_str!("../../../airflow/requirements/2.8.1.txt"),
@@ -29,7 +29,7 @@ impl Version {
         }
     }
 
-    /// Minor versions of Python 3 that it runs on, the one it was tried most on first.
+    /// Minor versions of Python 3 that it runs on. The one that was tried most comes first.
     pub fn pythons(self) -> &'static [u32] {
         match self {
             Self::V2_8_1 => &[11, 10, 9],

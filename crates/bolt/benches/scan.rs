@@ -1,5 +1,5 @@
 //! How fast records pass the forwarding scan: a million RECORDs of 132 bytes in memory, in reads
-//! of 64 KiB. For comparison, the same records decoded and written again.
+//! of 64 KiB. For comparison, the same records are also decoded and written again.
 
 use bolt::message::{put_record_header, tag};
 use bolt::packstream::{Put, put_structure_header};

@@ -1,5 +1,5 @@
-//! Chunked framing: a message is a sequence of chunks (a big-endian `u16` length and that many
-//! bytes) ended by a chunk of length 0. It reassembles and writes messages and never looks inside.
+//! Chunked framing. A message is a sequence of chunks, each a big-endian `u16` length and that many
+//! bytes; a chunk of length 0 ends it. This module joins and cuts messages and never looks inside.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug)]
 pub struct Dechunker {
     limit: usize,
-    /// Payload of the chunks that have arrived of a message in more than one chunk.
+    /// What has arrived so far of a message in more than one chunk, without the headers.
     partial: BytesMut,
 }
 
@@ -39,7 +39,7 @@ impl Dechunker {
                 if self.partial.is_empty() {
                     continue;
                 }
-                // Taken whole: a part of a large buffer would keep all of it.
+                // The whole buffer is taken: a slice of it would keep all of its memory alive.
                 return Ok(Some(std::mem::take(&mut self.partial).freeze()));
             }
             let size = self.partial.len() + length;
@@ -104,7 +104,8 @@ pub fn put_message(output: &mut BytesMut, fill: impl FnOnce(&mut BytesMut)) {
     output.put_u16(0);
 }
 
-/// The payload of one whole message as it stood on the wire: without a copy if it came in one chunk.
+/// The payload of one whole message, given as its bytes on the wire. It is copied only if the message
+/// came in more than one chunk.
 pub fn payload(wire: &[u8]) -> Cow<'_, [u8]> {
     let mut chunks = chunks(wire);
     let first = chunks.next().unwrap_or_default();
@@ -116,7 +117,7 @@ pub fn payload(wire: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The payloads of chunks up to the end of the message, or of the bytes.
+/// The payloads of the chunks, up to the end of the message or of the bytes.
 fn chunks(mut wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = chunk_length(wire).filter(|length| *length > 0)?;

@@ -1,5 +1,5 @@
-//! FAILURE: an error code, a message and, from Bolt 5.7, a GQL status. It owns the shape that each
-//! version gives them, and the status that belongs to each code that this project answers with.
+//! FAILURE: an error code, a message and, from Bolt 5.7, a GQL status. This module owns the shape that
+//! they have in each version, and the status that belongs to each code that this project answers with.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl Failure {
         self.classification() == "TRANSIENT_ERROR"
     }
 
-    /// The second part of the code, in the words of the diagnostic record.
+    /// The second part of the code, as the diagnostic record writes it.
     fn classification(&self) -> &'static str {
         match self.code.split('.').nth(1) {
             Some("ClientError") => "CLIENT_ERROR",
@@ -65,7 +65,7 @@ impl Failure {
             .with("diagnostic_record", diagnostic_record)
     }
 
-    /// Reads the metadata of either shape; what is missing is empty.
+    /// Reads the metadata in either shape. A field that is missing becomes empty.
     pub fn from_metadata(metadata: &Dictionary) -> Self {
         let text = |key| metadata.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let code = metadata.str("neo4j_code").or(metadata.str("code")).unwrap_or_default();

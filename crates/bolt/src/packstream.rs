@@ -29,8 +29,8 @@ pub enum Value {
     Uuid([u8; 16]),
 }
 
-/// Entries in the order in which they were sent. Keys of a message are few, so that looking one
-/// up by walking is faster than hashing.
+/// Entries in the order in which they were sent. A message has few keys, so looking at one after the
+/// other is faster than hashing.
 #[derive(Clone, Default, PartialEq)]
 pub struct Dictionary(Vec<(String, Value)>);
 
@@ -47,7 +47,7 @@ impl Dictionary {
         Self::default()
     }
 
-    /// The value of `key`; of the last one if the key was sent twice, as Neo4j's drivers read it.
+    /// The value of `key`. If the key was sent twice the last value counts, as in Neo4j's drivers.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
@@ -96,7 +96,7 @@ impl Dictionary {
         }
     }
 
-    /// The strings of a list; other elements are passed over.
+    /// The strings in the list under `key`; other elements are left out.
     pub fn strings(&self, key: &str) -> Vec<String> {
         let Some(Value::List(values)) = self.get(key) else { return Vec::new() };
         values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
@@ -110,7 +110,8 @@ impl Zeroize for Dictionary {
 }
 
 impl Zeroize for Value {
-    /// Overwrites text and numbers, however deep; bytes only if nobody else holds them.
+    /// Overwrites text and numbers, however deeply nested. Bytes are overwritten only if nobody else
+    /// holds them.
     fn zeroize(&mut self) {
         match self {
             Self::String(string) => string.zeroize(),
@@ -204,8 +205,8 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// Why bytes are not the value that was asked for. The message that held them is lost; the
-/// connection need not be.
+/// Why bytes are not the value that was asked for. The message that held them can't be read, but the
+/// connection can go on.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum PackError {
     #[error("the message ends inside a value")]

@@ -1,5 +1,5 @@
-//! Protocol versions and the handshake that agrees on one. It owns the first bytes of a
-//! connection and nothing after them.
+//! Protocol versions, and the handshake in which both sides agree on one. This module owns the first
+//! bytes of a connection and nothing after them.
 //!
 //! A client opens with `60 60 B0 17` and four proposals; a server answers with one version, with
 //! zeros (no version in common), or with a manifest from which the client then chooses.
@@ -160,7 +160,7 @@ pub fn common(ours: &[VersionRange], theirs: &[VersionRange]) -> Vec<VersionRang
     found
 }
 
-/// What a server does about a client's opening.
+/// What a server does after it has read a client's opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// Answer with these four bytes and go on with HELLO.
@@ -183,9 +183,9 @@ pub fn has_opening(input: &[u8]) -> Result<bool, HandshakeError> {
     Ok(input.len() >= OPENING_LENGTH)
 }
 
-/// Reads a client's 20-byte opening and picks the first proposal that `served` satisfies, at the
-/// highest minor inside it. Returns `None` until `input` holds the whole opening; input that can't
-/// be one is refused at its first wrong byte.
+/// Reads a client's 20-byte opening. It picks the first proposal that `served` can meet, and in it the
+/// highest minor version. Returns `None` until `input` holds the whole opening. Input that can't be an
+/// opening is refused at its first wrong byte.
 pub fn read_opening(
     input: &mut BytesMut,
     served: &[VersionRange],
@@ -222,8 +222,8 @@ pub fn agreement(version: Version) -> [u8; 4] {
 /// A server's answer when no proposal can be met.
 pub const NOTHING_IN_COMMON: [u8; 4] = [0; 4];
 
-/// A server's manifest. The JavaScript driver parses it from the buffer that held its first four
-/// bytes, so it has to leave in one write.
+/// A server's manifest. It must be sent in one write, because the JavaScript driver parses it from the
+/// buffer that held its first four bytes.
 pub fn manifest(served: &[VersionRange]) -> Vec<u8> {
     let mut output = Vec::with_capacity(6 + 4 * served.len());
     output.put_slice(&MANIFEST_V1);
@@ -235,7 +235,7 @@ pub fn manifest(served: &[VersionRange]) -> Vec<u8> {
     output
 }
 
-/// Reads the version that a client chose from the manifest, and its capabilities (bit set).
+/// Reads the version that a client chose from the manifest, and its capabilities, a set of bits.
 pub fn read_choice(
     input: &mut BytesMut,
     served: &[VersionRange],
@@ -264,8 +264,8 @@ pub fn opening(proposals: &[Proposal]) -> [u8; OPENING_LENGTH] {
     output
 }
 
-/// What a client proposes that speaks every version of [`NEO4J_RANGES`]: the manifest, and the rest
-/// for servers that don't know it.
+/// What a client proposes if it speaks every version of [`NEO4J_RANGES`]: the manifest, and version
+/// ranges for servers that don't know the manifest.
 pub const NEO4J_PROPOSALS: [Proposal; 3] = [
     Proposal::Manifest,
     Proposal::Range(VersionRange::new(5, 8, 8)),
@@ -279,7 +279,7 @@ pub enum Proposal {
     Range(VersionRange),
 }
 
-/// A server's answer as a client reads it.
+/// A server's answer, as the client reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Agreed(Version),
@@ -355,7 +355,7 @@ fn put_varint(output: &mut Vec<u8>, mut number: u64) {
     output.put_u8(number as u8);
 }
 
-/// A base-128 number, least significant group first, and the bytes it took.
+/// Reads a base-128 number, least significant group first. Returns it with the number of bytes it took.
 fn varint(input: &[u8]) -> Result<Option<(u64, usize)>, HandshakeError> {
     let mut number = 0;
     for (index, byte) in input.iter().enumerate() {
@@ -377,7 +377,7 @@ const MANIFEST_V1: [u8; 4] = [0, 0, 1, 0xFF];
 const HTTP: [u8; 4] = *b"HTTP";
 /// Bit 1 is for Neo4j's internal use; a server on its public port offers none.
 const NO_CAPABILITIES: u64 = 0;
-/// Neo4j 2026.09 lists four; a hundred would mean that this isn't a manifest.
+/// Neo4j 2026.09 lists four ranges. If there are far more, this isn't a manifest.
 const MANIFEST_RANGES_MAX: u64 = 64;
 /// Nine groups of seven bits fit in a u64 without overflow.
 const VARINT_BYTES_MAX: usize = 9;

@@ -1,4 +1,4 @@
-//! `boltbouncer airflow`: a native Airflow with the DAGs, to click through.
+//! `boltbouncer airflow`: starts an Airflow with the DAGs that a person can click through.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ pub struct Arguments {
     server: ServerOptions,
     #[command(flatten)]
     airflow: NativeOptions,
-    /// Tasks at once, as LocalExecutor's parallelism
+    /// How many tasks run at once; Airflow's `parallelism`
     #[arg(long, default_value_t = 32)]
     parallelism: usize,
-    /// Upstream connections of the pooler that the pooled DAG goes through
+    /// How many connections to the server the pooler of the pooled DAG may have
     #[arg(long, default_value_t = 4)]
     pool_size: usize,
     /// Where to put a folder with Airflow's logs

@@ -13,31 +13,31 @@ use lab::{Engine, NativeAirflow};
 pub struct AirflowOptions {
     #[command(flatten)]
     native: NativeOptions,
-    /// An Airflow that is there already, has the DAG files, and is reached through its REST API
+    /// Use an Airflow that runs already and has the DAG files, through its REST API
     #[arg(long, value_name = "URL")]
     airflow_url: Option<String>,
-    /// A user who may trigger DAGs there
+    /// A user of that Airflow who may trigger DAGs
     #[arg(long, value_name = "USER", env = "AIRFLOW_USER")]
     airflow_user: Option<String>,
-    /// Better given in the environment, where `ps` does not show it
+    /// That user's password; better given in the environment, where `ps` does not show it
     #[arg(long, value_name = "PASSWORD", env = "AIRFLOW_PASSWORD", hide_env_values = true)]
     airflow_password: Option<Secret>,
-    /// Where the lab's pooler listens for that Airflow's tasks, whose NEO4J_POOLED_URI names it
-    /// [default: they have a pooler of their own]
+    /// Start the lab's pooler at this address, which NEO4J_POOLED_URI of that Airflow's tasks must name
+    /// [default: the tasks have a pooler of their own]
     #[arg(long, value_name = "ADDRESS")]
     pooler_listen: Option<SocketAddr>,
 }
 
-/// How to set one up.
+/// How to set up an Airflow.
 #[derive(Debug, clap::Args)]
 pub struct NativeOptions {
-    /// Set up and start this version: 2.8.1 or 3.3.2 [default: 3.3.2]
+    /// Set up and start this version of Airflow: 2.8.1 or 3.3.2 [default: 3.3.2]
     #[arg(long, value_name = "VERSION")]
     airflow_version: Option<Version>,
-    /// Executor of the Airflow that is set up [default: local]
+    /// Executor of that Airflow [default: local]
     #[arg(long, value_enum)]
     executor: Option<ExecutorKind>,
-    /// The Python to set it up with [default: the first that fits]
+    /// The Python to set it up with [default: the first one found that it can run on]
     #[arg(long, value_name = "PROGRAM")]
     airflow_python: Option<PathBuf>,
     /// Port of its web server on 127.0.0.1 [default: a free one]
@@ -86,7 +86,7 @@ impl AirflowOptions {
     }
 
     /// # Errors
-    /// An option is given that another engine has no use for.
+    /// An option was given that only Airflow as engine can use.
     pub fn refuse(&self) -> Result<()> {
         if self.native.is_given() || self.airflow_url.is_some() || self.pooler_listen.is_some() {
             bail!("the options for Airflow go with --engine airflow");

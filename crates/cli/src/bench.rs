@@ -13,11 +13,11 @@ use bench::{Check, NamedProcess, NamedTarget, Settings, Workload, output};
 use crate::consent;
 use crate::server_options::LoginOptions;
 
-/// Load two or more servers or poolers in turns, and compare them
+/// Load two or more servers or poolers in turn, and compare them
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// What to load, twice or more, for example direct=bolt://localhost:7687; the first one is what
-    /// the others are compared with
+    /// A server or pooler to load, for example direct=bolt://localhost:7687; give two or more, and the
+    /// first is what the others are compared with
     #[arg(long = "target", value_name = "NAME=URI", value_parser = target)]
     targets: Vec<NamedTarget>,
     #[command(flatten)]
@@ -28,36 +28,36 @@ pub struct Arguments {
     /// What the clients do: query, tx, write, reconnect, stream, mixed
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "query")]
     workload: Vec<Workload>,
-    /// Clients of each target, each with a connection of its own
+    /// How many clients each target has, each with a connection of its own
     #[arg(long, default_value_t = 1)]
     clients: usize,
-    /// Clients of each target that are connected and do nothing
+    /// How many more clients each target has that are connected and do nothing
     #[arg(long, value_name = "N", default_value_t = 0)]
     idle_clients: usize,
     /// Seconds for each workload and target, over all rounds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     duration: f64,
-    /// Rounds; in each one every target is visited once
+    /// How many rounds there are; in each one every target is visited once
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Seconds for each workload and target before the first round, not counted
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
-    /// Seconds at the beginning of each visit, not counted: many clients that begin at once are in each
-    /// other's way
+    /// Seconds at the beginning of each visit that are not counted, because many clients that begin at
+    /// once are in each other's way
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     settle: f64,
-    /// Operations per second for each target, whether or not it keeps up; as fast as answers come by
-    /// default
+    /// Operations per second for each target, whether or not it keeps up [default: as fast as answers
+    /// come]
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
-    /// Records of one `stream`
+    /// How many records one `stream` has
     #[arg(long, default_value_t = 1_000_000)]
     records: u64,
-    /// Size of such a record on the wire
+    /// Size of each of these records on the wire
     #[arg(long, default_value_t = 100)]
     record_bytes: usize,
-    /// Put a relay before each target that makes it seem this far away: half of it each way
+    /// Put a relay before each target that makes a round trip this much longer, half of it each way
     #[arg(long, value_name = "MS")]
     link_delay_ms: Option<f64>,
     /// Show processor time and memory of a process; with a target's name it is the target's own
@@ -214,7 +214,8 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Every client has a socket here, and with `reconnect` one more; a link has two for each.
+/// Checks the limit of open files. Every client has a socket here, and with `reconnect` one more. A link
+/// has two sockets for each of those.
 fn check_open_files(settings: &Settings) -> Result<()> {
     let sockets = if settings.link_delay.is_some() { 3 } else { 1 };
     let connections = settings.connections().saturating_add(settings.clients);
@@ -238,8 +239,8 @@ fn plan(settings: &Settings) -> String {
     )
 }
 
-/// One thread: the servers that are measured on the same machine need the others, and a client on
-/// a thread of its own is not woken by another processor.
+/// A runtime with one thread. Servers that are measured on the same machine need the other processors, and
+/// a client on the only thread is never woken by another processor.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
@@ -271,7 +272,7 @@ fn named(text: &str, form: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Seconds, milliseconds or operations per second: what is outside is a typing error.
+/// The range of seconds, milliseconds and operations per second. Anything outside is a typing error.
 const NUMBER_MIN: f64 = 0.001;
 const NUMBER_MAX: f64 = 1e6;
 /// A record is one chunk.

@@ -1,5 +1,5 @@
-//! `boltbouncer check`: who answers at this address, how fast, with what limits and connections, and
-//! what to do about it. One login; a wrong password is not tried again.
+//! `boltbouncer check`: says who answers at an address, how fast, and with what limits and connections,
+//! and gives advice. It logs in only once, so a wrong password is not tried again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::server_options::{NamedServer, ServerOptions};
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
-    /// How long to wait for each step
+    /// Seconds to wait for each step
     #[arg(long, default_value_t = 10)]
     timeout_s: u64,
 }

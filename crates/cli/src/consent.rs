@@ -1,12 +1,11 @@
-//! Nobody else's server is loaded without somebody having said so.
+//! A server on another machine is loaded only after the user has agreed.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Result, bail};
 use net::Target;
 
-/// Says what is about to happen to a server that isn't this machine, and asks. `plan` is what the run
-/// opens there.
+/// Says what the run is about to open on another machine, which is `plan`, and asks whether to go on.
 pub fn ask(target: &Target, plan: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!(

@@ -1,4 +1,4 @@
-//! `boltbouncer keep`, which the lab starts itself: see [`::airflow::keeper`].
+//! `boltbouncer keep`. The lab starts it, not a person: see [`::airflow::keeper`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,13 +10,13 @@ use anyhow::Result;
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct Arguments {
-    /// End it with SIGINT
+    /// End the service with SIGINT instead of SIGTERM
     #[arg(long)]
     interrupt: bool,
-    /// USER:GROUP by number
+    /// Run the service as this USER:GROUP, given as numbers
     #[arg(long, value_parser = user_and_group)]
     run_as: Option<(u32, u32)>,
-    /// A folder that the last of several keepers removes
+    /// A folder that several keepers share; the last one removes it
     #[arg(long)]
     folder: Option<PathBuf>,
     #[arg(last = true, required = true)]

@@ -1,5 +1,5 @@
 //! `boltbouncer lab`: reads its settings from options, environment and `.env`, asks before it floods
-//! a server that isn't this machine, and prints what came out.
+//! a server on another machine, and prints what came out.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -23,22 +23,22 @@ pub struct Arguments {
     /// [default: problematic,improved,pooled; with Airflow also hook]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pattern: Vec<Pattern>,
-    /// Tasks of each pattern
+    /// How many tasks each pattern has
     #[arg(long, default_value_t = 100)]
     tasks: usize,
-    /// Task processes at once, as LocalExecutor's parallelism
+    /// How many tasks run at once, each in a process; like Airflow's `parallelism`
     #[arg(long, default_value_t = 32)]
     parallelism: usize,
-    /// Database calls of each task
+    /// How many database calls each task makes
     #[arg(long, default_value_t = 5)]
     calls: usize,
-    /// The task's own work after each call; its drivers are kept meanwhile
+    /// How long the task does other work after each call; it keeps its drivers meanwhile
     #[arg(long, default_value_t = 200)]
     hold_ms: u64,
-    /// What each call runs
+    /// The query that each call runs
     #[arg(long, default_value = "RETURN 1")]
     query: String,
-    /// Upstream connections of the pooler that `pooled` goes through
+    /// How many connections to the server the pooler of `pooled` may have
     #[arg(long, default_value_t = 4)]
     pool_size: usize,
     /// What runs the tasks
@@ -46,10 +46,10 @@ pub struct Arguments {
     engine: EngineKind,
     #[command(flatten)]
     airflow: AirflowOptions,
-    /// Driver in the tasks of the local engine
+    /// Which driver the tasks of the local engine use
     #[arg(long, value_enum, default_value_t = WorkerKind::Rust)]
     worker: WorkerKind,
-    /// Python with the `neo4j` driver, for --worker python
+    /// A Python that has the `neo4j` driver, for --worker python
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// Where to put the run's folder
@@ -58,7 +58,7 @@ pub struct Arguments {
     /// Don't ask before opening connections to another machine
     #[arg(long)]
     yes: bool,
-    /// Exit with 1 if a task failed; otherwise failed tasks are just results
+    /// Exit with 1 if a task failed; otherwise failed tasks are only counted
     #[arg(long)]
     fail_on_task_failure: bool,
 }
@@ -73,9 +73,9 @@ enum EngineKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum WorkerKind {
-    /// The `neo4j` crate
+    /// The crate `neo4j`, inside this program
     Rust,
-    /// Neo4j's own driver
+    /// Neo4j's own Python driver
     Python,
 }
 
@@ -198,7 +198,7 @@ fn patterns(arguments: &Arguments) -> Result<Vec<Pattern>> {
     }
 }
 
-/// The server of a run that names none.
+/// The server to use if the user has named none.
 fn unnamed_server(engine: &Engine) -> Result<ServerChoice> {
     match engine {
         Engine::Local(_) => Ok(ServerChoice::Embedded),
@@ -213,8 +213,8 @@ fn unnamed_server(engine: &Engine) -> Result<ServerChoice> {
     }
 }
 
-/// The embedded server, or the pooler, holds the tasks' connections in this process, beside pipes to
-/// the tasks.
+/// Checks the limit of open files. This process holds the pipes to the tasks, and also the server's side of
+/// their connections if the embedded server or the pooler runs here.
 fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
     let at_once = arguments.tasks.min(arguments.parallelism);
     let each = patterns
@@ -222,9 +222,9 @@ fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
         .map(|pattern| pattern.connections_per_task(arguments.calls))
         .max()
         .unwrap_or(1);
-    // A task has at most one of the pooler's connections in use, of which both ends may be here.
+    // A task uses at most one of the pooler's connections at a time, and both of its ends may be here.
     let upstream = 2 * arguments.pool_size.min(at_once);
-    // Stress doubles the calls; every task has three pipes; the rest is the program's own.
+    // `stress` doubles the calls; every task has three pipes; the program itself needs the rest.
     let needed = at_once.saturating_mul(2 * each + 3).saturating_add(upstream + 100);
     let limit = crate::open_files_max();
     if needed > limit {
@@ -261,7 +261,7 @@ fn worker(arguments: &Arguments) -> Result<Worker> {
     }
 }
 
-/// What the run does to a server.
+/// What the run opens on a server, in words.
 fn plan(settings: &Settings) -> String {
     let mut opened = 0;
     let mut at_once = 0;
@@ -273,7 +273,7 @@ fn plan(settings: &Settings) -> String {
     format!("about {opened} connections and as many logins, up to {at_once} at once")
 }
 
-/// Far past what one machine can start; a typing error should not try.
+/// Far more than one machine can start. A larger number is a typing error.
 const TASKS_MAX: usize = 100_000;
-/// Airflow maps a task over no longer lists unless `core.max_map_length` says so.
+/// Airflow maps a task over no longer list unless `core.max_map_length` allows it.
 const AIRFLOW_TASKS_MAX: usize = 1024;

@@ -1,4 +1,4 @@
-//! `boltbouncer link`: the relay of `boltbouncer bench`, by itself.
+//! `boltbouncer link`: runs the relay of `boltbouncer bench` by itself.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::signals::Signals;
 /// Make a server seem far away: a relay that delays every byte
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The server
+    /// The server to relay to
     #[arg(long, value_name = "URI")]
     to: Target,
-    /// The round trip; half of it each way
+    /// How much longer a round trip takes; half of it is added each way
     #[arg(long, value_name = "MS")]
     delay_ms: f64,
     /// Where to listen; port 0 takes any free one
@@ -23,13 +23,13 @@ pub struct Arguments {
     listen: String,
 }
 
-/// Prints the URI under which the server is far away, and relays until it is told to end.
+/// Prints the relay's URI, under which the server seems far away, and relays until a signal ends it.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if !(0.0..=DELAY_MS_MAX).contains(&arguments.delay_ms) {
         bail!("--delay-ms {} makes no sense; give 0 to {DELAY_MS_MAX}", arguments.delay_ms);
     }
     crate::runtime()?.block_on(async {
-        // Before anything is said: whoever reads the address may end the process at once.
+        // Signals come first: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
         let listen = &arguments.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {

@@ -1,4 +1,4 @@
-//! Logs to stderr, as text or JSON. `RUST_LOG` says what is logged, then the configuration.
+//! Logs to stderr, as text or JSON. What is logged is said by `RUST_LOG`, or else by the configuration.
 
 use std::io::IsTerminal;
 
@@ -13,7 +13,7 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// For a process that runs for long; it says what it does.
+    /// Starts the log of a process that runs for long, such as the pooler.
     pub fn start(log: &Log) -> Result<Self> {
         let (filter, handle) = reload::Layer::new(filter(log, "info")?);
         let is_terminal = std::io::stderr().is_terminal();
@@ -31,13 +31,13 @@ impl Logging {
     }
 }
 
-/// For commands that a person runs: only what is wrong.
+/// Starts the log of a command that a person runs: it shows warnings and errors only.
 pub fn start_quiet() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// Whether a log could be started like that.
+/// Checks the settings of a log without starting it.
 pub fn check(log: &Log) -> Result<()> {
     filter(log, "info").map(drop)
 }
@@ -47,7 +47,7 @@ fn filter(log: &Log, default: &str) -> Result<EnvFilter> {
         return Ok(filter);
     }
     let level = log.level.as_deref().unwrap_or(default);
-    // A single word that is no level would be taken for a module of that name.
+    // `EnvFilter` would take a single word that is no level for the name of a module.
     let is_word = level.chars().all(|c| c.is_ascii_alphanumeric());
     let is_level = LEVELS.contains(&level.to_ascii_lowercase().as_str());
     match EnvFilter::try_new(level) {

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How many files this process may have open, after raising the limit as far as it goes.
+/// How many files this process may have open, after its limit was raised as far as possible.
 fn open_files_max() -> usize {
     rlimit::increase_nofile_limit(u64::MAX)
         .ok()
@@ -81,7 +81,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// Tells `stop` at the first Ctrl-C or SIGTERM, and ends the process at the second.
+/// The first Ctrl-C or SIGTERM prints `words` and tells `stop`; the second one ends the process.
 fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) -> anyhow::Result<()> {
     let stop = stop.clone();
     let mut signals = signals::Signals::new()?;
@@ -95,5 +95,5 @@ fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) -> anyhow::Res
     Ok(())
 }
 
-/// As shells report a process that Ctrl-C ended.
+/// The exit code that shells report for a process that Ctrl-C has ended.
 const INTERRUPTED: i32 = 130;

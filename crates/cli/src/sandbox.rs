@@ -1,4 +1,4 @@
-//! `boltbouncer sandbox`
+//! `boltbouncer sandbox`: runs the embedded Bolt server until a signal ends it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,31 +28,31 @@ pub struct Arguments {
         default_value = "boltbouncer"
     )]
     password: Secret,
-    /// Let everybody in
+    /// Let everybody in, whatever user and password they give
     #[arg(long)]
     no_auth: bool,
     /// Newest Bolt version to offer, to imitate an older server
     #[arg(long, default_value = "6.0")]
     max_bolt: Version,
-    /// What the server calls itself; drivers want `Neo4j/` in front
+    /// The server's name and version; drivers expect it to begin with `Neo4j/`
     #[arg(long, default_value = "Neo4j/2025.10.0")]
     agent: String,
-    /// Connections past this are closed as they arrive [default: what the limit of open files allows]
+    /// Close connections past this number as they arrive [default: what the limit of open files allows]
     #[arg(long)]
     max_connections: Option<usize>,
-    /// Open transactions, which hold a thread each in Neo4j
+    /// How many transactions may be open; another one is refused, as in Neo4j, where each needs a thread
     #[arg(long, default_value_t = 400)]
     max_threads: usize,
-    /// Processor time that checking a password takes
+    /// Processor time that each password check takes
     #[arg(long, default_value_t = 0)]
     auth_cost_ms: u64,
     /// Let nobody list the server's connections, as some managed servers do
     #[arg(long)]
     deny_listing: bool,
-    /// Added to every round trip
+    /// How much longer every round trip takes
     #[arg(long, default_value_t = 0)]
     rtt_ms: u64,
-    /// Memory that the queries of one transaction may keep
+    /// Most memory that the queries of one transaction may hold
     #[arg(long, default_value_t = 256)]
     transaction_memory_mb: usize,
 }
@@ -84,7 +84,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         bail!("--max-threads 0 would refuse every query; give at least 1");
     }
     crate::runtime()?.block_on(async {
-        // Before anything is said: whoever reads the address may end the process at once.
+        // Signals come first: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
         let listener = listen(arguments.listen).await?;
         let sandbox = Sandbox::start(listener, arguments.settings())?;

@@ -9,7 +9,7 @@ use bolt::message::Secret;
 use crate::server_options::NamedServer;
 
 /// # Errors
-/// There are several, or what the script says of one can't be read.
+/// Several servers run, or what the script wrote about one can't be read.
 pub fn find() -> Result<Option<NamedServer>> {
     let Some(servers) = servers() else { return Ok(None) };
     let links = fs::read_dir(servers).into_iter().flatten().flatten();
@@ -33,8 +33,8 @@ fn servers() -> Option<PathBuf> {
     Some(state.join("boltbouncer/servers"))
 }
 
-/// The URI of the server whose home a link names, if it runs: process ids are reused, so that its
-/// command line must name the home too.
+/// The URI of the server whose home a link names, if that server runs. Process ids are reused, so the
+/// command line of the process must name the home too.
 fn running(link: &Path) -> Option<String> {
     let home = fs::read_link(link).ok()?;
     let pid = fs::read_to_string(home.join("pid")).ok()?;
@@ -44,5 +44,5 @@ fn running(link: &Path) -> Option<String> {
     is_it.then(|| fs::read_to_string(home.join("uri")).ok()).flatten()
 }
 
-/// Of servers that the script is not told another one for.
+/// The password that the script gives a server unless it is told another one.
 const DEFAULT_PASSWORD: &str = "boltbouncer-test";

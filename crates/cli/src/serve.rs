@@ -1,4 +1,4 @@
-//! `boltbouncer serve`
+//! `boltbouncer serve`: runs the pooler, reloads its configuration and drains it, as signals say.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,21 +15,21 @@ use crate::signals::Signals;
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "SIGHUP reloads the file's limits, certificates, advertised address and log level. SIGTERM lets \
-    open work end and takes nothing new; a second one ends at once. BOLTBOUNCER_ADMIN_TOKEN is asked \
-    of whoever reads the admin pages; RUST_LOG goes before the file's log level."
+    after_help = "SIGHUP reloads the file's limits, certificates, advertised address and log level. After SIGTERM \
+    no new work is taken and open work may end; a second SIGTERM ends the pooler at once. If \
+    BOLTBOUNCER_ADMIN_TOKEN is set, the admin pages ask for it. RUST_LOG wins over the file's log level."
 )]
 pub struct Arguments {
-    /// The server, for example bolt://localhost:7687
+    /// The Neo4j server, for example bolt://localhost:7687
     #[arg(long)]
     upstream: Option<String>,
-    /// Where to listen [default: 127.0.0.1:7688]
+    /// Where to listen for drivers [default: 127.0.0.1:7688]
     #[arg(long)]
     listen: Option<SocketAddr>,
     /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
     #[arg(long)]
     admin: Option<SocketAddr>,
-    /// A TOML file; boltbouncer.example.toml shows what can be set
+    /// A TOML file with settings; boltbouncer.example.toml shows all of them
     #[arg(long)]
     config: Option<PathBuf>,
     /// Check the configuration, and start nothing
@@ -38,7 +38,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The file, with the options of the command line over it.
+    /// The file's settings, except where an option on the command line says otherwise.
     fn read(&self) -> Result<Config> {
         let mut file = match &self.config {
             // The error names the file itself.
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Result<()> {
-    // Before anything is said: whoever reads the address may end the process at once.
+    // Signals come first: whoever reads the address may end the process at once.
     let mut reloads = signal(SignalKind::hangup())?;
     let mut signals = Signals::new()?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -120,7 +120,7 @@ async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Resu
     }
 }
 
-/// A configuration that is wrong changes nothing.
+/// Reads the configuration again. If it is wrong, nothing changes.
 fn reload(arguments: &Arguments, started: &Config, pooler: &Pooler, logging: &Logging) {
     match arguments.config() {
         Ok(config) => {
@@ -135,7 +135,8 @@ fn reload(arguments: &Arguments, started: &Config, pooler: &Pooler, logging: &Lo
     }
 }
 
-/// Every connection needs a file. A limit that can't be kept is refused now, rather than under load.
+/// Every connection needs an open file. Limits that the process could not keep are refused now, not when
+/// it runs out of files under load.
 fn fit_to_open_files(config: &mut Config, files_max: usize) -> Result<()> {
     let limits = &mut config.limits;
     let upstream = match limits.max_upstream_connections {

@@ -1,4 +1,5 @@
-//! Which server, and who we are there: options first, then the environment, then `.env`.
+//! Which server to use, and the user to log in as. Options win over the environment, and the environment
+//! wins over `.env`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ pub struct ServerOptions {
     login: LoginOptions,
 }
 
-/// Who we are there.
+/// The user to log in as.
 #[derive(Debug, clap::Args)]
 pub struct LoginOptions {
     /// User name [env: NEO4J_USERNAME] [default: neo4j]
@@ -26,7 +27,7 @@ pub struct LoginOptions {
     /// Password; better given in the environment, where `ps` does not show it [env: NEO4J_PASSWORD]
     #[arg(long)]
     password: Option<Secret>,
-    /// Database; the user's home database if none is named [env: NEO4J_DATABASE]
+    /// Database [env: NEO4J_DATABASE] [default: the user's home database]
     #[arg(long)]
     database: Option<String>,
 }
@@ -85,7 +86,7 @@ impl LoginOptions {
     }
 }
 
-/// Environment variables, and behind them the file `.env`.
+/// Environment variables, and the file `.env` for those that are not set.
 struct Environment {
     file: HashMap<String, String>,
 }
@@ -95,7 +96,8 @@ impl Environment {
         Ok(Self { file: dotenv(Path::new(".env"))? })
     }
 
-    /// What an option says, else the variable; empty is as good as nothing.
+    /// The value of an option, else of the variable, else the one in the file. An empty value counts as
+    /// none.
     fn find(&self, option: Option<&str>, name: &str) -> Option<String> {
         let found = option
             .map(str::to_owned)

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, from the moment at which this is made: none that comes later is missed.
+//! Ctrl-C and SIGTERM. None is missed that comes after `Signals::new`.
 
 use anyhow::Result;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,7 +16,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next of these signals.
     pub async fn ended(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -22,7 +22,7 @@ fn boltbouncer(folder: &Path) -> Command {
     command
 }
 
-/// A run of two rounds that is over soon.
+/// A short run of two rounds.
 fn bench(folder: &Path, targets: &[(&str, &str)]) -> Command {
     bench_with(folder, targets, &["--duration", "0.2", "--rounds", "2"])
 }
@@ -69,7 +69,7 @@ fn terminate(child: &Child) {
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
 }
 
-/// A server that nobody may speak to.
+/// A server that the program must not contact.
 struct Untouched {
     listener: TcpListener,
     uri: String,
@@ -90,7 +90,7 @@ impl Untouched {
     }
 }
 
-/// What is said of a run that does not begin.
+/// The error message of a run that does not begin.
 fn refusal(output: Output, code: i32) -> String {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -102,7 +102,7 @@ fn refusal(output: Output, code: i32) -> String {
     stderr
 }
 
-/// Runs with targets that nobody may speak to, called `names`.
+/// Runs with targets called `names` that must not be contacted, and returns the error message.
 fn refused(names: &[&str], arguments: &[&str], code: i32) -> String {
     let folder = tempfile::tempdir().unwrap();
     let servers: Vec<Untouched> = names.iter().map(|_| Untouched::new()).collect();
@@ -179,7 +179,7 @@ fn options_that_can_not_be_read_say_what_there_is() {
 fn more_clients_than_open_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (Untouched::new(), Untouched::new());
-    // Many machines have no limit of their own to speak of.
+    // Many machines have a limit that is too high to be reached, so the test sets one.
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 256 && exec \"$@\"", "sh"]);
     let bench = bench(folder.path(), &[("a", &a.uri), ("b", &b.uri)]);
@@ -200,7 +200,7 @@ fn more_clients_than_open_files_are_refused() {
 
 #[test]
 fn another_machine_is_not_loaded_unless_somebody_said_so() {
-    // An address that is nobody's, by RFC 5737.
+    // RFC 5737 says that this address belongs to nobody.
     let far = ["--target", "far=bolt://192.0.2.1:7687"];
     let stderr = refused(&["a"], &far, 1);
     assert!(stderr.contains("bolt://192.0.2.1:7687 is not this machine"), "{stderr}");
@@ -217,7 +217,7 @@ fn without_a_password_nobody_is_dialled() {
     server.assert_untouched(&stderr);
 }
 
-/// One whose connections can be counted.
+/// A sandbox in the test's own process, whose connections can be counted.
 async fn sandbox() -> (Sandbox, String) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sandbox = Sandbox::start(listener, Settings::default()).unwrap();
@@ -229,7 +229,7 @@ async fn sandbox() -> (Sandbox, String) {
 async fn a_target_that_does_not_answer_is_named_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let (sandbox, uri) = sandbox().await;
-    // Bound, so that nobody else takes the port, and not listening.
+    // The port is bound, so that nobody else takes it, but nothing listens on it.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nobody = format!("bolt://{}", socket.local_addr().unwrap());
@@ -251,7 +251,7 @@ async fn a_wrong_password_is_named_before_the_run_and_not_shown() {
     assert_eq!(sandbox.books().all.opened, 1);
 }
 
-/// All numbers of a run, in the shape that the schema says.
+/// All numbers of a run, checked against the schema.
 fn json(path: &Path) -> Value {
     let results = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let schema = include_str!("../../bench/results.schema.json");
@@ -270,8 +270,8 @@ fn rounds(results: &Value, target: usize) -> usize {
     results["workloads"][0]["targets"][target]["rounds"].as_array().unwrap().len()
 }
 
-/// A relay is never early; how late it is depends on the machine, and on a very slow one there may be
-/// nothing.
+/// A relay is never early. How late it is depends on the machine; on a very slow one no operation may
+/// finish.
 fn assert_at_least(results: &Value, target: usize, us: f64) {
     let latency = &results["workloads"][0]["targets"][target]["total"]["latency_us"];
     if !latency.is_null() {
@@ -348,7 +348,7 @@ async fn what_was_measured_until_a_signal_came_is_kept() {
     command.args(["--json", "a.json"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut run = Server { child: command.spawn().unwrap(), uri: String::new() };
-    // Far more than there could be in the first round.
+    // This is far more than the first round could bring.
     while second.books().all.opened < 200 {
         assert!(run.child.try_wait().unwrap().is_none());
         tokio::task::yield_now().await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 fn boltbouncer(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));
     command.current_dir(folder).stdin(Stdio::null());
-    // Servers that somebody has started on this machine are none of the tests'.
+    // The tests must not use servers that somebody has started on this machine.
     command.env("XDG_STATE_HOME", folder);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NEO4J_")) {
         command.env_remove(name);
@@ -76,7 +76,7 @@ fn assert_fits_the_schema(results: &Value) {
     assert!(errors.is_empty(), "{errors:?}");
 }
 
-/// Opened is exact for every server; the peaks of a few short tasks are not.
+/// How many connections were opened is exact on every server. The peaks of a few short tasks are not.
 fn assert_counts(results: &Value, tasks: u64, calls: u64) {
     assert_fits_the_schema(results);
     for (index, opened) in [tasks * calls, tasks].into_iter().enumerate() {
@@ -90,19 +90,19 @@ fn assert_counts(results: &Value, tasks: u64, calls: u64) {
     assert_pooled(&results["patterns"][2], tasks, calls, 4);
 }
 
-/// The same tasks as `problematic`, behind a pool of this size.
+/// The same tasks as `problematic`, through a pool of this size.
 fn assert_pooled(pattern: &Value, tasks: u64, calls: u64, pool_size: u64) {
     assert_eq!(pattern["name"], "pooled");
     assert_eq!(pattern["tasks"]["succeeded"], tasks, "{pattern}");
     assert_eq!(pattern["drivers_created"], tasks * calls, "{pattern}");
     let count = |name: &str| pattern["connections"][name].as_u64().unwrap();
-    // One on top of the pool for the check of the password.
+    // One connection more than the pool may be opened to check the password.
     assert!((1..=pool_size + 1).contains(&count("opened")), "{pattern}");
     assert!((1..=pool_size + 1).contains(&count("peak_open")), "{pattern}");
     assert!(count("peak_in_use") <= pool_size, "{pattern}");
     assert_eq!(count("closed"), count("opened"), "{pattern}");
     assert_eq!(count("others"), 0, "{pattern}");
-    // Two that know nothing of each other.
+    // The pooler and the server count independently of each other.
     assert_eq!(pattern["pooler"]["upstream_opened"], count("opened"), "{pattern}");
     assert!(pattern["pooler"]["peak_clients"].as_u64().unwrap() <= tasks * calls, "{pattern}");
 }
@@ -195,7 +195,7 @@ fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
         assert_eq!(connections["opened"], opened, "{connections}");
         assert_eq!(connections["closed"], opened, "{connections}");
     }
-    // Of the pooled tasks, the pooler's sockets: its connections stay.
+    // For `pooled` the lab counts the pooler's sockets, whose connections stay open.
     assert_pooled(&results["patterns"][2], 3, 2, 4);
 }
 
@@ -417,7 +417,7 @@ fn a_wrong_password_is_tried_once() {
     let wrong = |command: &str| {
         run(folder.path(), &[command, "--uri", &sandbox.uri, "--password", "wrong"])
     };
-    // A third failure would lock the user, which the right password would then find out.
+    // A third failure would lock the user, and then the right password below would be refused.
     for command in ["lab", "check"] {
         let output = wrong(command);
         assert_eq!(output.status.code(), Some(1));
@@ -449,7 +449,7 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
         (&["lab", "--uri", &closed, "--password", "x"], "is the server running"),
         (&["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x"], "--yes"),
-        // The pooler holds few connections there, but it holds them there.
+        // The pooler opens few connections there, but they are reason enough to ask.
         (
             &["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x", "--pattern", "pooled"],
             "about 5 connections",
@@ -479,7 +479,7 @@ fn bad_input_is_one_line_that_names_the_fix() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && output.status.code().is_some(), "{arguments:?}");
         assert!(stderr.contains(fix), "{arguments:?}: {stderr}");
-        // Only clap, for arguments that it reads itself, adds usage hints.
+        // Only clap adds usage hints, for arguments that it checks itself.
         assert!(
             stderr.lines().count() == 1 || stderr.contains("--help"),
             "{arguments:?}: {stderr}"

@@ -1,5 +1,5 @@
-//! What the lab says of an Airflow that is there already and is not as it should be. The answers are those
-//! of real versions, played back here; `scripts/test-airflow` runs the lab on the real ones.
+//! What the lab says about an Airflow that runs already and is not as it should be. The answers are recorded
+//! from real versions and played back here; `scripts/test-airflow` runs the lab on the real ones.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
-/// Answers by method and path; anything else is 404.
+/// The answer for each method and path; everything else is answered with 404.
 type Answers = HashMap<(&'static str, &'static str), (u16, &'static str)>;
 
 /// A web server for as long as the test runs.

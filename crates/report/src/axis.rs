@@ -1,22 +1,22 @@
 //! Where values lie along an axis of a chart, and which of them are written beside it.
 
-/// From a round number to another one.
+/// An axis, which goes from one round number to another one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Axis {
     /// From zero, in even steps.
     Linear { end: f64, step: f64 },
-    /// From one of 1, 2, 5, 10, 20 and so on to another one.
+    /// Both ends are one of 1, 2, 5, 10, 20 and so on.
     Logarithmic { start: f64, end: f64 },
 }
 
 impl Axis {
-    /// About so many steps, none smaller than `least`.
+    /// From zero to `largest` or more, in about `steps` steps, each at least `least` long.
     pub fn linear(largest: f64, steps: f64, least: f64) -> Self {
         let step = round_up((largest / steps).max(f64::MIN_POSITIVE)).max(least);
         Self::Linear { end: (largest / step).ceil().max(1.0) * step, step }
     }
 
-    /// Around all values that are above zero.
+    /// A logarithmic axis that holds all values above zero.
     pub fn logarithmic(values: impl Iterator<Item = f64> + Clone) -> Self {
         let above_zero = || values.clone().filter(|value| *value > 0.0);
         let smallest = above_zero().fold(f64::INFINITY, f64::min);
@@ -28,13 +28,13 @@ impl Axis {
         Self::Logarithmic { start, end: round_up(largest).max(2.0 * start) }
     }
 
-    /// Places with names, of which as many are written as there is room for.
+    /// An axis of `places` named places, at most about `most` of which are written.
     pub fn named(places: usize, most: f64) -> Self {
         let end = places.saturating_sub(1).max(1) as f64;
         Self::Linear { end, step: (end / most).ceil().max(1.0) }
     }
 
-    /// 0 at the axis's start and 1 at its end.
+    /// Where a value lies: 0 is the axis's start and 1 its end.
     pub fn place(&self, value: f64) -> f64 {
         match self {
             Self::Linear { end, .. } => value / end,
@@ -55,7 +55,7 @@ impl Axis {
                 let is_inside = |tick: &f64| *tick <= end * (1.0 + ROUNDING);
                 let all = std::iter::successors(Some(start), next).take_while(is_inside);
                 let all: Vec<f64> = all.collect();
-                // Three for each decade as long as there is room.
+                // Three are written for each decade as long as there is room, else only one.
                 let is_written = |tick: &f64| all.len() <= TICKS_MAX || is_power_of_ten(*tick);
                 all.iter().copied().filter(is_written).collect()
             }
@@ -63,7 +63,7 @@ impl Axis {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20 and so on, or of a half, a fifth, a tenth.
+/// The next larger number among 1, 2, 5, 10, 20 and so on, or among 0.5, 0.2, 0.1 and so on.
 fn round_up(value: f64) -> f64 {
     let magnitude = 10_f64.powf(value.log10().floor());
     let fits = |round: &f64| *round >= value * (1.0 - ROUNDING);
@@ -82,7 +82,7 @@ fn is_power_of_ten(value: f64) -> bool {
 }
 
 const ROUNDING: f64 = 1e-9;
-/// More than rounding, less than the way to the next tick.
+/// A step past a tick that is larger than rounding and does not reach the next tick.
 const BEYOND: f64 = 0.01;
 const TICKS_MAX: usize = 9;
 

@@ -1,5 +1,5 @@
-//! A self-contained HTML page: no scripts, no fonts or pictures from elsewhere, light and dark by
-//! the reader's setting, readable from a phone to a wide screen.
+//! A self-contained HTML page. It has no scripts, and no fonts or pictures from elsewhere. It is light or
+//! dark as the reader has set, and readable on a phone as well as on a wide screen.
 
 use std::fmt::Write;
 

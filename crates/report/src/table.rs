@@ -13,7 +13,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// For a terminal.
+    /// The table as text for a terminal.
     pub fn text(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);

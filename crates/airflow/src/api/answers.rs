@@ -1,4 +1,4 @@
-//! What Airflow answers, as far as it is read.
+//! Those parts of Airflow's answers that the lab reads.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,7 +22,7 @@ impl DagRun {
 #[derive(Clone, Debug, Deserialize)]
 pub struct TaskInstance {
     pub task_id: String,
-    /// −1 of a task that is not mapped.
+    /// −1 if the task is not mapped.
     pub map_index: i64,
     /// `None` before the scheduler has looked at it.
     pub state: Option<String>,
@@ -38,13 +38,13 @@ impl TaskInstance {
         matches!(state, "success" | "failed" | "upstream_failed" | "skipped" | "removed")
     }
 
-    /// From start to end, if it has ended.
+    /// The time from start to end, if the task has ended.
     pub fn seconds(&self) -> Option<f64> {
         Some(self.end_date?.duration_since(self.start_date?).as_secs_f64())
     }
 }
 
-/// An XCom's value: v1 gives it as text, and what the task left is text already.
+/// An XCom's value. The task left JSON as text, and v1 wraps that in text once more.
 pub(super) fn unwrapped(mut value: Value) -> Option<Value> {
     while let Value::String(text) = &value {
         value = serde_json::from_str(text).ok()?;

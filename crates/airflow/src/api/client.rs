@@ -1,4 +1,4 @@
-//! Requests with a credential, and answers whatever their status.
+//! Sends requests with a credential, and returns answers whatever their status.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -36,13 +36,13 @@ impl Client {
     pub fn new(url: &str) -> Self {
         let mut config = Agent::config_builder();
         if is_loopback(url) {
-            // A proxy would look for it on its own machine.
+            // A proxy would look for a loopback address on its own machine.
             config = config.proxy(None);
         }
         let config = config
             .http_status_as_error(false)
             .timeout_global(Some(TIME_MAX))
-            // A login page is no answer.
+            // A redirect would lead to a login page, which is no answer.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .tls_config(tls())
@@ -108,7 +108,7 @@ impl fmt::Debug for Client {
 }
 
 impl Response {
-    /// `None` if it is no JSON.
+    /// The body as JSON, or `None` if it is no JSON.
     pub fn json(&self) -> Option<Value> {
         if self.status == 204 {
             return Some(Value::Null);
@@ -116,7 +116,7 @@ impl Response {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// What is said of an error.
+    /// What the answer says about an error.
     pub fn detail(&self) -> String {
         let body = self.json().unwrap_or_default();
         let detail = ["detail", "title"].into_iter().find_map(|key| body.get(key));
@@ -145,6 +145,6 @@ fn is_loopback(url: &str) -> bool {
     })
 }
 
-/// Web servers of a busy machine take their time.
+/// The web server of a busy machine may take long to answer.
 const TIME_MAX: Duration = Duration::from_secs(60);
 const BODY_MAX: u64 = 64 << 20;

@@ -1,5 +1,5 @@
-//! PostgreSQL for Airflow's state and Redis for Celery's queue, each on a Unix socket in a folder of its
-//! own: no port, no password, and nobody else who could connect.
+//! PostgreSQL for Airflow's state and Redis for Celery's queue. Each listens on a Unix socket in a folder of
+//! its own, so there is no port and no password, and nobody else can connect.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,13 +15,13 @@ use crate::keeper::Keep;
 pub(super) struct Postgres {
     /// The folder with `initdb` and `postgres`.
     bin: PathBuf,
-    /// PostgreSQL refuses to run as root.
+    /// The account to run as if we are root, because PostgreSQL refuses to run as root.
     run_as: Option<(u32, u32)>,
 }
 
 impl Postgres {
     pub fn find() -> Result<Self> {
-        // Debian keeps the server's programs out of PATH, a folder for each version.
+        // Debian does not put the server's programs into PATH. It has a folder for each version.
         let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let mut folders: Vec<_> = packaged.map(|version| version.path().join("bin")).collect();
         folders.sort();
@@ -35,7 +35,7 @@ impl Postgres {
         Ok(Self { bin, run_as })
     }
 
-    /// Returns SQLAlchemy's URL.
+    /// Starts PostgreSQL and returns its URL for SQLAlchemy.
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
         if let Some(account) = self.run_as {
             may_enter(start.scratch, account)?;
@@ -54,8 +54,8 @@ impl Postgres {
         start.run_as("initdb", keep(&initdb))?;
         let mut server: Vec<OsString> = vec!["postgres".into(), "-D".into(), data, "-k".into()];
         server.push(folder.clone().into());
-        // A database that is thrown away has nothing to save.
-        // A task that runs holds two connections or so.
+        // A running task holds about two connections. The database is thrown away afterwards, so nothing
+        // needs to be safe on disk.
         let connections = format!("max_connections={}", 100 + 4 * start.options.parallelism);
         for setting in ["listen_addresses=", &connections, "fsync=off", "synchronous_commit=off"] {
             server.extend(["-c".into(), setting.into()]);
@@ -84,7 +84,7 @@ impl Redis {
         Ok(Self { program })
     }
 
-    /// Returns Celery's URL.
+    /// Starts Redis and returns its URL for Celery.
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
         let folder = own_folder(start.scratch, "redis", None)?;
         let socket = folder.join("redis.sock");
@@ -108,7 +108,8 @@ fn own_folder(scratch: &Path, name: &str, owner: Option<(u32, u32)>) -> Result<P
     Ok(folder)
 }
 
-/// Says which folder keeps an account from what lies below it, as PostgreSQL itself does not.
+/// Checks that an account may enter a folder. The error names the folder that is in the way, which
+/// PostgreSQL's own error does not.
 fn may_enter(folder: &Path, (user, group): (u32, u32)) -> Result<()> {
     for folder in folder.ancestors() {
         let about = fs::metadata(folder)?;
@@ -127,7 +128,7 @@ fn may_enter(folder: &Path, (user, group): (u32, u32)) -> Result<()> {
     Ok(())
 }
 
-/// User and group of an account that a database may run as.
+/// User and group of an account that PostgreSQL can run as.
 fn account() -> Result<(u32, u32)> {
     let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
     let find = |wanted: &str| {

@@ -1,5 +1,5 @@
-//! Airflow's settings, all in the environment. Where nothing is said, Airflow's own defaults hold, as
-//! what is measured should be what users have.
+//! Airflow's settings, all in the environment. What is not set here keeps Airflow's own default, because
+//! the measured Airflow should be the one that users have.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -24,11 +24,11 @@ pub(super) fn environment(
     let mut environment = clean();
     let mut set = |name: &str, value: &str| environment.set(name, value);
     set("AIRFLOW_HOME", &home.to_string_lossy());
-    // What Airflow's web server caches on disk would be left behind elsewhere.
+    // Elsewhere, the files that Airflow's web server caches would be left when it has ended.
     let temporary = home.join("tmp");
     std::fs::create_dir_all(&temporary)?;
     set("TMPDIR", &temporary.to_string_lossy());
-    // Airflow starts its own programs by name.
+    // Airflow finds its own programs through PATH.
     let path = std::env::var("PATH").unwrap_or_default();
     set("PATH", &format!("{}:{path}", installation.bin().display()));
     set("PYTHONDONTWRITEBYTECODE", "1");
@@ -40,13 +40,13 @@ pub(super) fn environment(
     set("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "True");
     set("AIRFLOW__CORE__EXECUTOR", &options.executor.to_string());
     set("AIRFLOW__CORE__PARALLELISM", &options.parallelism.to_string());
-    // One slot for each task, and no fewer than Airflow has by itself.
+    // Every task needs a slot. There are no fewer than Airflow has by default.
     let slots = options.parallelism.max(DEFAULT_POOL_SLOTS);
     set("AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT", &slots.to_string());
-    // Airflow speaks to itself over loopback.
+    // Airflow's parts talk to each other over loopback, which must not go through a proxy.
     set("NO_PROXY", "127.0.0.1,localhost");
     set("no_proxy", "127.0.0.1,localhost");
-    // Airflow 3 would report its use to the outside.
+    // Airflow 3 would report how it is used to a server on the internet.
     set("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False");
     if let Some(database) = &stores.database {
         set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", database);
@@ -88,7 +88,7 @@ pub(super) fn environment(
     Ok(environment)
 }
 
-/// Takes away what the user's own Airflow, driver and Python would bring in.
+/// An environment without the variables of the user's own Airflow, driver and Python.
 pub(crate) fn clean() -> Environment {
     let foreign = |name: &str| {
         ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]

@@ -12,7 +12,7 @@ use crate::version::Version;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hello {
     pub user_agent: String,
-    /// Present, if only empty, when the client uses a `neo4j` scheme.
+    /// Present, though maybe empty, if the client uses a `neo4j` scheme.
     pub routing: Option<Dictionary>,
     /// Asks for `"utc"` on Bolt 4.4.
     pub patch_bolt: Vec<String>,
@@ -37,7 +37,7 @@ impl Hello {
         let (routing, bolt_agent) = (dictionary("routing"), dictionary("bolt_agent"));
         let patch_bolt = entries.strings("patch_bolt");
         entries.remove("patch_bolt");
-        // Credentials never stay among the other entries, which are printed.
+        // The other entries are printed, so credentials must not stay among them.
         let is_auth = |key: &str| AUTH_KEYS.contains(&key);
         let (auth, other): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|(key, _)| is_auth(key));
@@ -62,8 +62,7 @@ impl Hello {
     }
 }
 
-/// A password or token. It goes where it must, is never printed, and is overwritten when it is no
-/// longer needed.
+/// A password or token. It is never printed, and it is overwritten when it is dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -74,7 +73,7 @@ impl Drop for Secret {
 }
 
 impl Secret {
-    /// The secret itself, for whoever has to send or compare it.
+    /// The secret itself, for code that has to send or compare it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -196,7 +195,7 @@ impl TransactionExtra {
     }
 }
 
-/// How many records of which open result PULL and DISCARD are about.
+/// What PULL and DISCARD are about: how many records, and of which open result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// `None` stands for all (-1 on the wire).

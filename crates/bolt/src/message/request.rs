@@ -40,7 +40,7 @@ impl Request {
         Self::read(Reader::new(payload), version)
     }
 
-    /// Decodes a message from somebody who has not logged in, under Neo4j's limits for them.
+    /// Decodes a message from a client that has not logged in, under Neo4j's limits for that.
     pub fn decode_unauthenticated(payload: &[u8], version: Version) -> Result<Self, MessageError> {
         Self::read(Reader::unauthenticated(payload), version)
     }
@@ -142,7 +142,7 @@ fn read_route(reader: &mut Reader<'_>) -> Result<Route, MessageError> {
     let Value::List(bookmarks) = reader.value()? else {
         return Err(MessageError::Field("ROUTE's bookmarks must be a list"));
     };
-    // A dictionary from 4.4; 4.3, which is not served, had the database here.
+    // This is a dictionary from 4.4 on. In 4.3, which is not served, it was the database's name.
     let extra = reader.dictionary()?;
     let text = |key| extra.str(key).map(str::to_owned);
     Ok(Route {

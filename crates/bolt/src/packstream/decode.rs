@@ -1,5 +1,5 @@
-//! Reading PackStream. Lengths come from the other side and are believed only as far as the bytes
-//! that are there: a header that claims 4 GB reserves nothing.
+//! Reading PackStream. Lengths come from the other side, so memory is reserved only for bytes that have
+//! arrived: a header that claims 4 GB reserves nothing.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ pub struct Reader<'a> {
     input: &'a [u8],
     depth_max: usize,
     elements_max: usize,
-    /// Values that may still be built: a byte on the wire becomes up to 40 in memory.
+    /// How many values may still be built: one byte on the wire can become 40 bytes in memory.
     values_left: usize,
 }
 
@@ -30,8 +30,8 @@ pub enum Kind {
     Uuid,
 }
 
-/// A marker with what it says: a whole small value, or how much follows. Made for each value that is read or
-/// skipped, so it owns nothing.
+/// What a marker says: a whole small value, or how much follows. One is made for each value that is read
+/// or skipped, so it owns no memory.
 #[derive(Clone, Copy)]
 enum Head {
     Scalar(Scalar),
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         Self { input, depth_max: DEPTH_MAX, elements_max: usize::MAX, values_left: VALUES_MAX }
     }
 
-    /// For bytes from someone who has not logged in: as strict as Neo4j is.
+    /// A reader for bytes from a client that has not logged in. It is as strict as Neo4j.
     pub fn unauthenticated(input: &'a [u8]) -> Self {
         Self {
             input,
@@ -211,12 +211,12 @@ impl<'a> Reader<'a> {
         Ok(Dictionary(entries))
     }
 
-    /// A capacity for `count` elements that what has arrived could fill.
+    /// A capacity for `count` elements, but no more than the bytes that have arrived can fill.
     fn believable(&self, count: usize) -> Result<usize, PackError> {
         if count > self.elements_max {
             return Err(PackError::TooLong(self.elements_max));
         }
-        // Every element takes a byte at least.
+        // Every element takes at least one byte.
         if count > self.input.len() {
             return Err(PackError::Truncated);
         }
@@ -302,9 +302,9 @@ const DEPTH_MAX: usize = 128;
 /// Neo4j's own limits before login.
 const UNAUTHENTICATED_DEPTH_MAX: usize = 4;
 const UNAUTHENTICATED_ELEMENTS_MAX: usize = 64;
-/// More values than this in one message are not built; what is only skipped is not counted.
+/// A message with more values than this is refused. Values that are only skipped do not count.
 const VALUES_MAX: usize = 8_000_000;
-/// A list that claims more grows as it is read.
+/// Memory for this many elements is reserved at most. A longer list grows as it is read.
 const RESERVED_MAX: usize = 1024;
 
 #[cfg(test)]
