@@ -10,17 +10,11 @@ use crate::ast::{
     Call, Clause, Expression, Imports, Item, Pattern, Query, RemoveItem, SetItem, Single,
     SubqueryKind, Variable,
 };
+use crate::context::Signatures;
 use crate::error::{Error, Result};
 use checks::{check_kinds, check_new, check_parameter_maps, check_shortest};
 
 pub(crate) use projection::has_slot;
-
-/// The columns that procedures yield, by procedure name in lower case.
-pub trait Signatures {
-    /// # Errors
-    /// [`Error::UnknownProcedure`]
-    fn columns(&self, procedure: &str) -> Result<Vec<Arc<str>>>;
-}
 
 /// Binds a whole query and returns the columns of its result.
 pub fn bind(query: &mut Query, signatures: &dyn Signatures) -> Result<Vec<Arc<str>>> {

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::calendar::Moment;
 use crate::error::{Error, Result};
-use crate::store::Graph;
-use crate::temporal::Moment;
-use crate::value::{Map, Value};
+use crate::store::{Entity, Graph};
+use crate::value::{Map, Value, mismatch};
 
 /// Shared by every operator of one query; a clone costs a few reference counts.
 #[derive(Clone)]
@@ -22,14 +22,33 @@ pub struct Context {
     pub outer: Arc<Vec<Value>>,
 }
 
+impl Context {
+    /// The properties of a node, relationship or map.
+    pub fn properties(&self, value: &Value) -> Result<Map> {
+        match value {
+            Value::Node(id) => self.graph.properties(Entity::Node(*id)).cloned(),
+            Value::Relationship(id) => self.graph.properties(Entity::Relationship(*id)).cloned(),
+            Value::Map(map) => Ok(map.to_vec()),
+            other => Err(mismatch("MAP, NODE or RELATIONSHIP", other)),
+        }
+    }
+}
+
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
     }
 }
 
+/// The columns that procedures yield, by procedure name in lower case.
+pub trait Signatures {
+    /// # Errors
+    /// [`Error::UnknownProcedure`]
+    fn columns(&self, procedure: &str) -> Result<Vec<Arc<str>>>;
+}
+
 /// Procedures live outside the engine, with whoever runs it.
-pub trait Procedures: crate::bind::Signatures + Send + Sync {
+pub trait Procedures: Signatures + Send + Sync {
     /// Calls a procedure, whose name is in lower case; rows have the columns of its signature.
     fn call(&self, name: &str, arguments: &[Value], context: &Context) -> Result<Vec<Vec<Value>>>;
 }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::ast::Query;
 use crate::bind::bind;
+use crate::calendar::Moment;
 use crate::context::{Context, Control, Procedures};
 use crate::error::{Error, Result};
-use crate::eval::Row;
 use crate::exec::{self, Counters, Rows, Writer};
 use crate::parser::{self, Body, SchemaCommand};
+use crate::row::Row;
 use crate::store::Graph;
-use crate::temporal::Moment;
 use crate::value::Map;
 
 #[derive(Debug, Default)]

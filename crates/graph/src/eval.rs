@@ -9,25 +9,12 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec;
 use crate::functions;
+use crate::functions::temporal;
+use crate::row::{Row, get, set};
 use crate::store::Entity;
-use crate::temporal;
-use crate::value::{Map, Path, Value, map_get};
+use crate::value::{Map, Value, map_get, mismatch};
 
 use operators::{compare, contains, logic, search};
-
-pub type Row = Vec<Value>;
-
-/// Sets a slot, with nulls up to it.
-pub fn set(row: &mut Row, slot: usize, value: Value) {
-    if slot >= row.len() {
-        row.resize(slot + 1, Value::Null);
-    }
-    row[slot] = value;
-}
-
-pub fn get(row: &Row, slot: usize) -> &Value {
-    row.get(slot).unwrap_or(&Value::Null)
-}
 
 impl Context {
     /// Evaluates an expression. The row is written to only for variables that the expression
@@ -263,16 +250,6 @@ impl Context {
         Ok(Value::map(map))
     }
 
-    /// The properties of a node, relationship or map.
-    pub fn properties(&self, value: &Value) -> Result<Map> {
-        match value {
-            Value::Node(id) => self.graph.properties(Entity::Node(*id)).cloned(),
-            Value::Relationship(id) => self.graph.properties(Entity::Relationship(*id)).cloned(),
-            Value::Map(map) => Ok(map.to_vec()),
-            other => Err(mismatch("MAP, NODE or RELATIONSHIP", other)),
-        }
-    }
-
     fn case(
         &self,
         operand: Option<&Expression>,
@@ -377,10 +354,6 @@ fn subquery_value(
     }
 }
 
-pub fn mismatch(expected: &str, found: &Value) -> Error {
-    Error::Type(format!("Type mismatch: expected {expected} but was {}", found.type_name()))
-}
-
 fn unary(operator: Unary, value: Value) -> Result<Value> {
     match (operator, value) {
         (_, Value::Null) => Ok(Value::Null),
@@ -416,15 +389,6 @@ fn slice(list: &Value, from: Option<Value>, to: Option<Value>) -> Result<Value> 
     };
     let part = list.get(from as usize..to.max(from) as usize).unwrap_or_default();
     Ok(Value::list(part.to_vec()))
-}
-
-/// A path as the alternation of nodes and relationships, for functions on paths.
-pub fn path_of(value: &Value) -> Result<Option<Arc<Path>>> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Path(path) => Ok(Some(path.clone())),
-        other => Err(mismatch("PATH", other)),
-    }
 }
 
 /// As deep as the codec reads parameters.

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use crate::ast::{Call, Clause, Expression, Pattern, Query, Variable};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, mismatch, set};
 use crate::functions;
+use crate::row::{Row, set};
 use crate::value::Value;
+use crate::value::mismatch;
 
 pub use matching::matches;
 pub use shortest::shortest_path;

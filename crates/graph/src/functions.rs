@@ -2,6 +2,7 @@
 
 mod list;
 mod number;
+pub mod temporal;
 mod text;
 
 use std::sync::Arc;
@@ -10,9 +11,7 @@ use rand::RngExt;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{mismatch, path_of};
-use crate::temporal;
-use crate::value::{Map, Point, Value, map_get};
+use crate::value::{Map, Path, Point, Value, map_get, mismatch};
 
 pub use list::range;
 pub use number::{arithmetic, overflow};
@@ -85,6 +84,15 @@ fn of_graph(context: &Context, name: &str, arguments: &[Value]) -> Option<Result
         _ => return None,
     };
     Some(result)
+}
+
+/// The argument of a function on paths.
+fn path_of(value: &Value) -> Result<Option<Arc<Path>>> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Path(path) => Ok(Some(path.clone())),
+        other => Err(mismatch("PATH", other)),
+    }
 }
 
 fn of_time(context: &Context, name: &str, arguments: &[Value]) -> Option<Result<Value>> {

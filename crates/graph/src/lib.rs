@@ -10,6 +10,7 @@
 
 mod ast;
 mod bind;
+mod calendar;
 mod context;
 mod database;
 mod error;
@@ -18,19 +19,26 @@ mod exec;
 mod functions;
 mod lexer;
 mod parser;
+mod row;
 mod store;
-pub mod temporal;
 pub mod value;
 
-pub use bind::Signatures;
-pub use context::{Context, Control, Procedures};
+pub use context::{Context, Control, Procedures, Signatures};
 pub use database::{Cursor, Database, Statement, StatementKind, Transaction};
 pub use error::{Error, Result};
-pub use eval::Row;
 pub use exec::Counters;
 pub use functions::element_id;
+pub use row::Row;
 pub use store::{Graph, Node, Relationship};
 pub use value::{Map, Path, Point, Value};
+
+/// Dates, times and durations, and their text.
+pub mod temporal {
+    pub use crate::calendar::{
+        Date, DateTime, Duration, LocalDateTime, LocalTime, Moment, Time, Zone,
+    };
+    pub use crate::functions::temporal::{add, component, construct, format};
+}
 
 /// The stack that a thread needs which parses, runs or drops queries. Nesting is bounded so that
 /// this is enough in debug builds as well.

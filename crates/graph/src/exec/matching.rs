@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crate::ast::{Expression, NodePattern, Pattern, RelationshipPattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, get, mismatch, set};
 use crate::exec::Rows;
 use crate::exec::shortest;
+use crate::row::{Row, get, set};
 use crate::store::{Direction, Entity};
+use crate::value::mismatch;
 use crate::value::{Path, Value, map_get};
 use plan::{Step, StepKind, plan, scan_label};
 

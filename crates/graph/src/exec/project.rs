@@ -9,9 +9,10 @@ use crate::ast::{Aggregate, AggregateKind, Binary, Projection};
 use crate::bind::has_slot;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, mismatch, set};
 use crate::functions;
+use crate::row::{Row, set};
 use crate::value::Value;
+use crate::value::mismatch;
 
 pub fn project(context: &Context, projection: &Projection, input: Rows) -> Result<Rows> {
     let projection = Arc::new(projection.clone());

@@ -8,9 +8,10 @@ use super::matching::{properties_fit, walk};
 use crate::ast::{Expression, Pattern, Shortest};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, get, mismatch};
+use crate::row::{Row, get};
 use crate::store::Entity;
 use crate::value::Value;
+use crate::value::mismatch;
 
 /// `shortestPath((a)-[*]-(b))` as an expression, between nodes that are known.
 pub fn shortest_path(context: &Context, pattern: &Pattern, row: &mut Row) -> Result<Value> {

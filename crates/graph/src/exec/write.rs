@@ -10,8 +10,9 @@ use crate::ast::{
 };
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, get, mismatch, set};
+use crate::row::{Row, get, set};
 use crate::store::{Direction, Entity, Graph};
+use crate::value::mismatch;
 use crate::value::{Map, Path, Value};
 
 /// What a statement changed, in the words of Neo4j's `stats`.

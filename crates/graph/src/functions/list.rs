@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
 use crate::value::Value;
+use crate::value::mismatch;
 
 pub(super) fn call(context: &Context, name: &str, arguments: &[Value]) -> Option<Result<Value>> {
     Some(match (name, arguments) {

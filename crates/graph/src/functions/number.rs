@@ -1,10 +1,10 @@
 //! Arithmetic, numbers and conversions to them.
 
+use super::temporal;
 use crate::ast::Binary;
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
-use crate::temporal;
 use crate::value::Value;
+use crate::value::mismatch;
 
 /// `+ - * / % ^`, and what `+` means for strings, lists and times.
 pub fn arithmetic(operator: Binary, left: Value, right: Value) -> Result<Value> {

@@ -2,11 +2,11 @@
 
 use regex::RegexBuilder;
 
+use super::temporal;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
-use crate::temporal;
 use crate::value::Value;
+use crate::value::mismatch;
 
 pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
     if !NAMES.contains(&name) {

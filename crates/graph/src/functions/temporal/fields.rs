@@ -2,10 +2,11 @@
 
 use jiff::civil;
 
+use super::conversion::convert;
 use super::text::parse_zone;
-use super::{
-    DAY, DateTime, Duration, LocalDateTime, MONTH, NANOS, Zone, convert, narrow, out_of_range,
-    parts, unknown_zone,
+use crate::calendar::{
+    DAY, DateTime, Duration, LocalDateTime, MONTH, NANOS, Zone, narrow, out_of_range, parts,
+    unknown_zone,
 };
 use crate::error::{Error, Result};
 use crate::value::{Map, Value, map_get};
