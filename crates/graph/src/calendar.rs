@@ -149,7 +149,7 @@ impl Duration {
                 nanos: nanos % NANOS,
             })
         })();
-        sum.ok_or_else(|| Error::Arithmetic("long overflow".into()))
+        sum.ok_or_else(Error::overflow)
     }
 
     pub fn negated(self) -> Result<Self> {
@@ -162,7 +162,7 @@ impl Duration {
                 nanos: (NANOS - self.nanos) % NANOS,
             })
         })();
-        negated.ok_or_else(|| Error::Arithmetic("long overflow".into()))
+        negated.ok_or_else(Error::overflow)
     }
 }
 

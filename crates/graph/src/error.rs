@@ -49,4 +49,11 @@ pub enum Error {
     LockTimeout { waited_ms: u64 },
 }
 
+impl Error {
+    /// The result of integer arithmetic does not fit 64 bits.
+    pub(crate) fn overflow() -> Self {
+        Self::Arithmetic("long overflow".into())
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;

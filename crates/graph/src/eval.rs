@@ -68,7 +68,9 @@ impl Context {
             Expression::Function { name, arguments } => {
                 let arguments: Result<Vec<_>> =
                     arguments.iter().map(|item| self.eval(item, row)).collect();
-                functions::call(self, name, &arguments?)
+                let function = functions::named(name)
+                    .ok_or_else(|| Error::UnknownFunction(name.to_string()))?;
+                function.call(self, &arguments?)
             }
             Expression::Aggregate(_) => {
                 Err(Error::Semantic("Invalid use of aggregating function".into()))
@@ -360,7 +362,7 @@ fn unary(operator: Unary, value: Value) -> Result<Value> {
         (Unary::Not, Value::Boolean(boolean)) => Ok((!boolean).into()),
         (Unary::Not, other) => Err(mismatch("BOOLEAN", &other)),
         (Unary::Minus, Value::Integer(integer)) => {
-            integer.checked_neg().map(Value::Integer).ok_or_else(functions::overflow)
+            integer.checked_neg().map(Value::Integer).ok_or_else(Error::overflow)
         }
         (Unary::Minus, Value::Float(float)) => Ok((-float).into()),
         (Unary::Minus, Value::Duration(duration)) => duration.negated().map(Value::Duration),

@@ -6,8 +6,9 @@ mod fields;
 mod sum;
 mod text;
 
+use super::function::{Call, Function};
 use crate::calendar::{DateTime, Moment, Zone};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::value::Value;
 
 pub use component::component;
@@ -15,6 +16,48 @@ pub use sum::add;
 pub use text::format;
 
 use conversion::convert;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("date", constructor),
+    Function::new("time", constructor),
+    Function::new("localtime", constructor),
+    Function::new("datetime", constructor),
+    Function::new("localdatetime", constructor),
+    Function::new("duration", |call| match call.arguments {
+        [argument] => construct("duration", Some(argument), call.context.now),
+        _ => Err(call.unknown()),
+    }),
+    Function::new("datetime.fromepoch", |call| match call.arguments {
+        [seconds @ Value::Integer(_), nanos @ Value::Integer(_)] => {
+            from_epoch(call, &[("epochSeconds", seconds), ("nanosecond", nanos)])
+        }
+        _ => Err(call.unknown()),
+    }),
+    Function::new("datetime.fromepochmillis", |call| match call.arguments {
+        [millis @ Value::Integer(_)] => from_epoch(call, &[("epochMillis", millis)]),
+        _ => Err(call.unknown()),
+    }),
+    Function::new("duration.between", unsupported),
+    Function::new("date.truncate", unsupported),
+    Function::new("datetime.truncate", unsupported),
+];
+
+/// A function that makes a value of the type which it has its name from.
+fn constructor(call: &Call<'_>) -> Result<Value> {
+    match call.arguments {
+        [] | [_] => construct(call.name, call.arguments.first(), call.context.now),
+        _ => Err(call.unknown()),
+    }
+}
+
+fn from_epoch(call: &Call<'_>, parts: &[(&str, &Value)]) -> Result<Value> {
+    let map = parts.iter().map(|(key, value)| ((*key).into(), (*value).clone())).collect();
+    construct("datetime", Some(&Value::map(map)), call.context.now)
+}
+
+fn unsupported(call: &Call<'_>) -> Result<Value> {
+    Err(Error::Unsupported(format!("the function {}()", call.name)))
+}
 
 /// `date(…)`, `time(…)` and their kin. With no argument: now, in UTC.
 pub fn construct(function: &str, argument: Option<&Value>, now: Moment) -> Result<Value> {
