@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ast::Query;
 use crate::bind::bind;
+use crate::bound::Query;
 use crate::calendar::Moment;
 use crate::context::{Context, Control, Procedures};
 use crate::error::{Error, Result};
@@ -44,12 +44,16 @@ impl Database {
 
 /// A query that has been read and found to mean something.
 pub struct Statement {
-    query: Option<Query>,
-    schema: Option<SchemaCommand>,
+    work: Work,
     pub columns: Vec<Arc<str>>,
     /// The database that `USE` names.
     pub database: Option<Arc<str>>,
     explain: bool,
+}
+
+enum Work {
+    Query(Query),
+    Schema(SchemaCommand),
 }
 
 /// `r`, `rw`, `w` or `s`, as the summary of a result says.
@@ -64,21 +68,20 @@ pub enum StatementKind {
 impl Statement {
     pub fn parse(text: &str, procedures: &dyn Procedures) -> Result<Self> {
         let parsed = parser::parse(text)?;
-        let (mut query, schema) = match parsed.body {
-            Body::Query(query) => (Some(query), None),
-            Body::Schema(command) => (None, Some(command)),
+        let (work, columns) = match parsed.body {
+            Body::Query(query) => {
+                let (query, columns) = bind(&query, procedures)?;
+                (Work::Query(query), columns)
+            }
+            Body::Schema(command) => (Work::Schema(command), Vec::new()),
         };
-        let columns = match &mut query {
-            Some(query) => bind(query, procedures)?,
-            None => Vec::new(),
-        };
-        Ok(Self { query, schema, columns, database: parsed.database, explain: parsed.explain })
+        Ok(Self { work, columns, database: parsed.database, explain: parsed.explain })
     }
 
     pub fn kind(&self) -> StatementKind {
-        match &self.query {
-            None => StatementKind::Schema,
-            Some(query) => match (query.writes(), query.returns()) {
+        match &self.work {
+            Work::Schema(_) => StatementKind::Schema,
+            Work::Query(query) => match (query.writes, query.returns) {
                 (false, _) => StatementKind::Read,
                 (true, true) => StatementKind::ReadWrite,
                 (true, false) => StatementKind::Write,
@@ -147,20 +150,23 @@ impl Transaction {
             now: Moment::now(),
             outer: Arc::default(),
         };
-        let Some(query) = &statement.query else {
-            match statement.schema {
-                Some(SchemaCommand::CreateIndex) => cursor.counters.indexes_added = 1,
-                Some(SchemaCommand::DropIndex) => cursor.counters.indexes_removed = 1,
-                None => {}
+        let query = match &statement.work {
+            Work::Query(query) => query,
+            Work::Schema(SchemaCommand::CreateIndex) => {
+                cursor.counters.indexes_added = 1;
+                return Ok(cursor);
             }
-            return Ok(cursor);
+            Work::Schema(SchemaCommand::DropIndex) => {
+                cursor.counters.indexes_removed = 1;
+                return Ok(cursor);
+            }
         };
         match &mut self.writing {
             Some(writing) if statement.writes() => cursor.fill(writing.run(context, query)?, query),
             _ => {
                 cursor.graph = context.graph.clone();
                 cursor.rows = exec::read(&context, query, Row::new())?;
-                if !query.returns() {
+                if !query.returns {
                     cursor.rows.by_ref().try_for_each(|row| row.map(drop))?;
                 }
             }
@@ -240,7 +246,7 @@ impl Cursor {
 
     fn fill(&mut self, (rows, counters, graph): (Vec<Row>, Counters, Arc<Graph>), query: &Query) {
         (self.counters, self.graph) = (counters, graph);
-        if query.returns() {
+        if query.returns {
             self.rows = Box::new(rows.into_iter().map(Ok));
         }
     }

@@ -4,12 +4,13 @@ mod operators;
 
 use std::sync::Arc;
 
-use crate::ast::{Binary, Expression, Pattern, Quantifier, SubqueryKind, Unary};
+use crate::bound::{Expression, Pattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec;
 use crate::functions;
 use crate::functions::temporal;
+use crate::kinds::{Binary, Quantifier, SubqueryKind, Unary};
 use crate::row::{Row, get, set};
 use crate::store::Entity;
 use crate::value::{Map, Value, map_get, mismatch};
@@ -23,8 +24,9 @@ impl Context {
         match expression {
             Expression::Literal(value) => Ok(value.clone()),
             Expression::Parameter(name) => self.parameter(name),
-            Expression::Variable(variable) => Ok(get(row, variable.slot).clone()),
-            Expression::Slot(slot) => Ok(get(row, *slot).clone()),
+            Expression::Variable(slot) | Expression::Aggregated(slot) => {
+                Ok(get(row, *slot).clone())
+            }
             Expression::Property(inner, key) => self.property(&self.eval(inner, row)?, key),
             Expression::HasLabels(inner, labels) => match self.eval(inner, row)? {
                 Value::Null => Ok(Value::Null),
@@ -65,20 +67,15 @@ impl Context {
             Expression::Case { operand, branches, otherwise } => {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), row)
             }
-            Expression::Function { name, arguments } => {
+            Expression::Function { function, arguments } => {
                 let arguments: Result<Vec<_>> =
                     arguments.iter().map(|item| self.eval(item, row)).collect();
-                let function = functions::named(name)
-                    .ok_or_else(|| Error::UnknownFunction(name.to_string()))?;
                 function.call(self, &arguments?)
             }
-            Expression::Aggregate(_) => {
-                Err(Error::Semantic("Invalid use of aggregating function".into()))
-            }
-            Expression::ListComprehension { variable, list, filter, map } => {
+            Expression::ListComprehension { slot, list, filter, map } => {
                 let list = self.eval(list, row)?;
                 let mut results = Vec::new();
-                let found = self.for_each(&list, variable.slot, row, |row, item| {
+                let found = self.for_each(&list, *slot, row, |row, item| {
                     if filter.as_ref().map_or(Ok(true), |filter| self.is_true(filter, row))? {
                         let mapped = map.as_ref().map(|map| self.eval(map, row)).transpose()?;
                         results.push(mapped.unwrap_or(item));
@@ -88,14 +85,14 @@ impl Context {
                 })?;
                 Ok(if found { Value::list(results) } else { Value::Null })
             }
-            Expression::Quantifier { kind, variable, list, filter } => {
+            Expression::Quantifier { kind, slot, list, filter } => {
                 let list = self.eval(list, row)?;
-                self.quantifier(*kind, variable.slot, &list, filter, row)
+                self.quantifier(*kind, *slot, &list, filter, row)
             }
-            Expression::Reduce { accumulator, initial, variable, list, step } => {
+            Expression::Reduce { accumulator, initial, slot, list, step } => {
                 let (mut total, list) = (self.eval(initial, row)?, self.eval(list, row)?);
-                let found = self.for_each(&list, variable.slot, row, |row, _| {
-                    set(row, accumulator.slot, total.clone());
+                let found = self.for_each(&list, *slot, row, |row, _| {
+                    set(row, *accumulator, total.clone());
                     total = self.eval(step, row)?;
                     self.check_grown(&total)?;
                     Ok(true)
@@ -105,7 +102,7 @@ impl Context {
             Expression::PatternComprehension { pattern, filter, map } => {
                 let mut results = Vec::new();
                 let width = row.len();
-                for found in exec::matches(self, std::slice::from_ref(&**pattern), row.clone())? {
+                for found in exec::matches(self, pattern.clone(), row.clone())? {
                     let mut found = found?;
                     if filter
                         .as_ref()
@@ -328,8 +325,8 @@ impl Context {
         Ok(decided.into())
     }
 
-    fn pattern_exists(&self, pattern: &Pattern, row: &Row) -> Result<Value> {
-        let mut found = exec::matches(self, std::slice::from_ref(pattern), row.clone())?;
+    fn pattern_exists(&self, pattern: &Arc<[Pattern]>, row: &Row) -> Result<Value> {
+        let mut found = exec::matches(self, pattern.clone(), row.clone())?;
         Ok(found.next().transpose()?.is_some().into())
     }
 }

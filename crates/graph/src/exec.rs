@@ -10,7 +10,7 @@ mod write;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::ast::{Call, Clause, Expression, Pattern, Query, Variable};
+use crate::bound::{Call, Clause, Expression, Pattern, Query, Unwound};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::functions;
@@ -28,7 +28,7 @@ pub type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
 pub fn read(context: &Context, query: &Query, row: Row) -> Result<Rows> {
     let context = &Context { outer: Arc::new(row.clone()), ..context.clone() };
     let parts: Result<Vec<_>> =
-        query.parts.iter().map(|part| clauses(context, &part.clauses, one(row.clone()))).collect();
+        query.parts.iter().map(|part| clauses(context, part, one(row.clone()))).collect();
     Ok(union(context, parts?, query.keeps_duplicates))
 }
 
@@ -54,15 +54,15 @@ pub(crate) fn apply(context: &Context, clause: &Clause, input: Rows) -> Result<R
         Clause::Match { optional, patterns, filter } => {
             match_rows(context, *optional, patterns, filter.as_ref(), input)
         }
-        Clause::Unwind { list, variable } => unwind(context, list, variable, input),
+        Clause::Unwind { items, slot } => unwind(context, items, *slot, input),
         Clause::Project(projection) => project::project(context, projection, input)?,
         Clause::Call(call) => call_rows(context, call, input),
         Clause::Subquery { query, optional, width, .. } => {
             let (context, query, width, optional) =
-                (context.clone(), Arc::new(query.clone()), *width, *optional);
+                (context.clone(), query.clone(), *width, *optional);
             flat_map(input, move |row| {
                 let inner = read(&context, &query, row.clone())?;
-                Ok(beside(row, width, inner, query.returns(), optional))
+                Ok(beside(row, width, inner, query.returns, optional))
             })
         }
         Clause::Finish => Box::new(input.filter(Result::is_err)),
@@ -97,15 +97,14 @@ pub(crate) fn beside(
 fn match_rows(
     context: &Context,
     optional: bool,
-    patterns: &[Pattern],
-    filter: Option<&Expression>,
+    patterns: &Arc<[Pattern]>,
+    filter: Option<&Arc<Expression>>,
     input: Rows,
 ) -> Rows {
-    let (context, patterns, filter) =
-        (context.clone(), Arc::<[Pattern]>::from(patterns), filter.cloned().map(Arc::new));
+    let (context, patterns, filter) = (context.clone(), patterns.clone(), filter.cloned());
     flat_map(input, move |row| {
         let (context, filter) = (context.clone(), filter.clone());
-        let found = matching::matches_of(&context, patterns.clone(), row.clone())?;
+        let found = matches(&context, patterns.clone(), row.clone())?;
         let kept = found.filter_map(move |row| {
             let Some(filter) = &filter else { return Some(row) };
             row.and_then(|mut row| Ok(context.is_true(filter, &mut row)?.then_some(row)))
@@ -129,25 +128,10 @@ fn or_else(
     })
 }
 
-fn unwind(context: &Context, list: &Expression, variable: &Variable, input: Rows) -> Rows {
-    let (context, list, slot) = (context.clone(), list.clone(), variable.slot);
+fn unwind(context: &Context, items: &Arc<Unwound>, slot: usize, input: Rows) -> Rows {
+    let (context, items) = (context.clone(), items.clone());
     flat_map(input, move |mut row| {
-        let items: Box<dyn Iterator<Item = Value> + Send> = match &list {
-            // The numbers of a range are made as they are needed, however many there are.
-            Expression::Function { name, arguments } if &**name == "range" => {
-                let arguments: Result<Vec<_>> =
-                    arguments.iter().map(|item| context.eval(item, &mut row)).collect();
-                let arguments = arguments?;
-                Box::new(functions::range(&arguments)?.map(Value::Integer))
-            }
-            list => match context.eval(list, &mut row)? {
-                Value::Null => Box::new(std::iter::empty()),
-                Value::List(list) => {
-                    Box::new((0..list.len()).map(move |index| list[index].clone()))
-                }
-                single => Box::new(std::iter::once(single)),
-            },
-        };
+        let items = unwound(&context, &items, &mut row)?;
         let control = context.control.clone();
         let rows: Rows = Box::new(items.map(move |item| {
             control.check()?;
@@ -159,28 +143,37 @@ fn unwind(context: &Context, list: &Expression, variable: &Variable, input: Rows
     })
 }
 
-fn call_rows(context: &Context, call: &Call, input: Rows) -> Rows {
-    let (context, call) = (context.clone(), Arc::new(call.clone()));
+fn unwound(
+    context: &Context,
+    items: &Unwound,
+    row: &mut Row,
+) -> Result<Box<dyn Iterator<Item = Value> + Send>> {
+    let list = match items {
+        Unwound::Range(arguments) => {
+            let arguments: Result<Vec<_>> =
+                arguments.iter().map(|item| context.eval(item, row)).collect();
+            return Ok(Box::new(functions::range(&arguments?)?.map(Value::Integer)));
+        }
+        Unwound::List(list) => list,
+    };
+    Ok(match context.eval(list, row)? {
+        Value::Null => Box::new(std::iter::empty()),
+        Value::List(list) => Box::new((0..list.len()).map(move |index| list[index].clone())),
+        single => Box::new(std::iter::once(single)),
+    })
+}
+
+fn call_rows(context: &Context, call: &Arc<Call>, input: Rows) -> Rows {
+    let (context, call) = (context.clone(), call.clone());
     flat_map(input, move |mut row| {
-        let name = call.procedure.to_lowercase();
-        let arguments = call.arguments.iter().flatten();
+        let arguments = call.arguments.iter();
         let arguments: Result<Vec<_>> =
             arguments.map(|argument| context.eval(argument, &mut row)).collect();
-        let columns = context.procedures.columns(&name)?;
-        let results = context.procedures.call(&name, &arguments?, &context)?;
-        let yields: Vec<(usize, usize)> = call
-            .yields
-            .iter()
-            .flatten()
-            .filter_map(|(column, variable)| {
-                let index = columns.iter().position(|known| known == column)?;
-                Some((index, variable.slot))
-            })
-            .collect();
+        let results = context.procedures.call(&call.procedure, &arguments?, &context)?;
         let (context, call) = (context.clone(), call.clone());
         let rows: Rows = Box::new(results.into_iter().filter_map(move |result| {
             let mut row = row.clone();
-            for (column, slot) in &yields {
+            for (column, slot) in &call.yields {
                 set(&mut row, *slot, result[*column].clone());
             }
             match &call.filter {

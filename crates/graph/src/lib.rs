@@ -10,6 +10,7 @@
 
 mod ast;
 mod bind;
+mod bound;
 mod calendar;
 mod context;
 mod database;
@@ -17,6 +18,8 @@ mod error;
 mod eval;
 mod exec;
 mod functions;
+mod kinds;
+mod label;
 mod lexer;
 mod parser;
 mod row;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::ast::{
     Call, Clause, Expression, Imports, Item, Projection, Query, RemoveItem, SetItem, Single,
-    SortKey, Variable,
+    SortKey,
 };
 use crate::error::{Error, Result};
 use crate::lexer::{Spanned, Token, tokenize};
@@ -238,17 +238,17 @@ impl Parser<'_> {
         let expression = self.expression()?;
         let text = &self.query[start..self.tokens[self.at - 1].end];
         if self.keyword("AS") {
-            return Ok(Item { expression, name: self.name()?, has_alias: true });
+            return Ok(Item { expression, name: self.name()? });
         }
         if !is_return && !matches!(expression, Expression::Variable(_)) {
             return Err(self.semantic("Expression in WITH must be aliased (use AS)"));
         }
         // `` `a b` `` is the name `a b`; everything else is named by its own text.
         let name = match &expression {
-            Expression::Variable(variable) => variable.name.clone(),
+            Expression::Variable(variable) => variable.clone(),
             _ => text.into(),
         };
-        Ok(Item { expression, name, has_alias: false })
+        Ok(Item { expression, name })
     }
 
     fn sort_key(&mut self) -> Result<SortKey> {
@@ -341,7 +341,7 @@ impl Parser<'_> {
             if self.is_keyword("IN") {
                 return Err(Error::Unsupported("CALL { } IN TRANSACTIONS".into()));
             }
-            return Ok(Clause::Subquery { imports, query, optional, width: 0 });
+            return Ok(Clause::Subquery { imports, query, optional });
         }
         let procedure = self.dotted_name()?;
         let arguments = if self.symbol("(") { Some(self.list_until(")")?) } else { None };
@@ -354,7 +354,7 @@ impl Parser<'_> {
             call.yields = Some(self.separated(|parser| {
                 let column = parser.name()?;
                 let alias = if parser.keyword("AS") { parser.name()? } else { column.clone() };
-                Ok((column, Variable::new(alias)))
+                Ok((column, alias))
             })?);
         }
         call.filter = self.filter()?;

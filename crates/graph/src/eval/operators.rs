@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::ast::Binary;
 use crate::error::Result;
+use crate::kinds::Binary;
 use crate::value::{Value, mismatch};
 
 pub(super) fn compare(operator: Binary, left: &Value, right: &Value) -> Value {

@@ -5,7 +5,7 @@ mod plan;
 
 use std::sync::Arc;
 
-use crate::ast::{Expression, NodePattern, Pattern, RelationshipPattern};
+use crate::bound::{Expression, NodePattern, Pattern, RelationshipPattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec::Rows;
@@ -17,11 +17,7 @@ use crate::value::{Path, Value, map_get};
 use plan::{Step, StepKind, plan, scan_label};
 
 /// Every way in which the patterns fit the graph, from `row`.
-pub fn matches(context: &Context, patterns: &[Pattern], row: Row) -> Result<Rows> {
-    matches_of(context, patterns.into(), row)
-}
-
-pub(super) fn matches_of(context: &Context, patterns: Arc<[Pattern]>, row: Row) -> Result<Rows> {
+pub fn matches(context: &Context, patterns: Arc<[Pattern]>, row: Row) -> Result<Rows> {
     let steps = plan(context, &patterns)?;
     let width = patterns.iter().map(|pattern| pattern.nodes.len()).max().unwrap_or(0);
     let nodes = vec![vec![0; width]; patterns.len()];
@@ -191,12 +187,12 @@ impl Matcher {
 
     fn take_relationships(&mut self, pattern: usize, hop: usize, relationships: &[u64]) {
         let relationship = &self.patterns[pattern].relationships[hop];
-        if let Some(variable) = &relationship.variable {
+        if let Some(slot) = relationship.slot {
             let value = match (relationship.length, relationships) {
                 (None, [id]) => Value::Relationship(*id),
                 _ => Value::list(relationships.iter().map(|id| Value::Relationship(*id)).collect()),
             };
-            set(&mut self.row, variable.slot, value);
+            set(&mut self.row, slot, value);
         }
         self.hops[pattern][hop] = relationships.to_vec();
     }
@@ -204,10 +200,10 @@ impl Matcher {
     fn result(&self) -> Result<Row> {
         let mut row = self.row.clone();
         for (index, pattern) in self.patterns.iter().enumerate() {
-            let Some(variable) = &pattern.path else { continue };
+            let Some(slot) = pattern.path else { continue };
             let relationships = self.hops[index][..pattern.relationships.len()].concat();
             let path = walk(&self.context, self.nodes[index][0], relationships)?;
-            set(&mut row, variable.slot, Value::Path(Arc::new(path)));
+            set(&mut row, slot, Value::Path(Arc::new(path)));
         }
         Ok(row)
     }
@@ -318,8 +314,8 @@ impl Expansion<'_> {
             return Ok(false);
         }
         let Some(filter) = &self.relationship.filter else { return Ok(true) };
-        if let Some(variable) = &self.relationship.variable {
-            set(&mut self.row, variable.slot, Value::Relationship(id));
+        if let Some(slot) = self.relationship.slot {
+            set(&mut self.row, slot, Value::Relationship(id));
         }
         context.is_true(filter, &mut self.row)
     }
@@ -354,12 +350,12 @@ fn known_relationships(
     bound_below: usize,
     row: &Row,
 ) -> Option<Vec<u64>> {
-    let variable = relationship.variable.as_ref().filter(|variable| variable.slot < bound_below)?;
+    let slot = relationship.slot.filter(|slot| *slot < bound_below)?;
     let id = |value: &Value| match value {
         Value::Relationship(id) => Some(*id),
         _ => None,
     };
-    match get(row, variable.slot) {
+    match get(row, slot) {
         Value::List(list) => Some(list.iter().filter_map(id).collect()),
         // Null names no relationship, so that nothing matches.
         value => Some(id(value).into_iter().collect()),

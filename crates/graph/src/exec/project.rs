@@ -5,24 +5,24 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Rows, count_of, distinct, row_size};
-use crate::ast::{Aggregate, AggregateKind, Binary, Projection};
-use crate::bind::has_slot;
+use crate::bound::{Aggregate, Filter, Projection};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::functions;
+use crate::kinds::{AggregateKind, Binary};
 use crate::row::{Row, set};
 use crate::value::Value;
 use crate::value::mismatch;
 
-pub fn project(context: &Context, projection: &Projection, input: Rows) -> Result<Rows> {
-    let projection = Arc::new(projection.clone());
+pub fn project(context: &Context, projection: &Arc<Projection>, input: Rows) -> Result<Rows> {
+    let projection = projection.clone();
     let (skip, limit) = (
         count_of(context, projection.skip.as_ref())?,
         count_of(context, projection.limit.as_ref())?,
     );
     let input =
         if projection.aggregates.is_empty() { input } else { group(context, &projection, input) };
-    if projection.filter_sees_input && projection.filter.is_some() {
+    if let Some(Filter::WithInput(_)) = &projection.filter {
         return Ok(filtered_with_input(context, projection, input));
     }
     let mut rows: Rows = if projection.order.is_empty() {
@@ -43,7 +43,7 @@ pub fn project(context: &Context, projection: &Projection, input: Rows) -> Resul
     if projection.filter.is_some() {
         let context = context.clone();
         rows = Box::new(rows.filter_map(move |row| {
-            let filter = projection.filter.as_ref().expect("checked above");
+            let Some(Filter::OfOutput(filter)) = &projection.filter else { return Some(row) };
             row.and_then(|mut row| Ok(context.is_true(filter, &mut row)?.then_some(row)))
                 .transpose()
         }));
@@ -59,7 +59,9 @@ fn filtered_with_input(context: &Context, projection: Arc<Projection>, input: Ro
             let output = outputs(&context, &projection, &mut row)?;
             row.resize(projection.width, Value::Null);
             row.extend(output[projection.kept..].iter().cloned());
-            let filter = projection.filter.as_ref().expect("the caller has looked");
+            let Some(Filter::WithInput(filter)) = &projection.filter else {
+                return Ok(Some(output));
+            };
             Ok(context.is_true(filter, &mut row)?.then_some(output))
         });
         filtered.transpose()
@@ -71,7 +73,7 @@ fn outputs(context: &Context, projection: &Projection, row: &mut Row) -> Result<
     let mut output = context.outer.to_vec();
     output.resize(projection.kept, Value::Null);
     for item in &projection.items {
-        output.push(context.eval(&item.expression, row)?);
+        output.push(context.eval(item, row)?);
     }
     Ok(output)
 }
@@ -171,8 +173,7 @@ fn deferred(make: impl FnOnce() -> Result<Rows> + Send + 'static) -> Rows {
 fn group(context: &Context, projection: &Arc<Projection>, input: Rows) -> Rows {
     let (context, projection) = (context.clone(), projection.clone());
     deferred(move || {
-        let keys: Vec<_> =
-            projection.items.iter().map(|item| &item.expression).filter(|e| !has_slot(e)).collect();
+        let keys: Vec<_> = projection.keys.iter().map(|place| &projection.items[*place]).collect();
         let mut groups: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut states: Vec<(Row, Vec<State>)> = Vec::new();
         for row in input {

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::matching::{properties_fit, walk};
-use crate::ast::{Expression, Pattern, Shortest};
+use crate::bound::{Expression, Pattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::kinds::Shortest;
 use crate::row::{Row, get};
 use crate::store::Entity;
 use crate::value::Value;

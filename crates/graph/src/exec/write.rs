@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::{Rows, apply, beside, gather, matches, union};
-use crate::ast::{
-    Clause, Expression, LabelExpression, NodePattern, Pattern, Query, RelationshipPattern,
-    RemoveItem, SetItem,
+use crate::bound::{
+    Clause, Expression, NodePattern, Pattern, Query, RelationshipPattern, RemoveItem, SetItem,
 };
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::label::LabelExpression;
 use crate::row::{Row, get, set};
 use crate::store::{Direction, Entity, Graph};
 use crate::value::mismatch;
@@ -47,7 +47,7 @@ impl Writer {
         let mut parts: Vec<Rows> = Vec::new();
         for part in &query.parts {
             let mut rows = vec![row.clone()];
-            for clause in &part.clauses {
+            for clause in part {
                 rows = self.clause(clause, rows)?;
             }
             parts.push(Box::new(rows.into_iter().map(Ok)));
@@ -84,7 +84,7 @@ impl Writer {
                 self.delete(*detach, nodes, relationships)?;
                 Ok(rows)
             }
-            Clause::Foreach { variable, list, body } => self.each(rows, |writer, row| {
+            Clause::Foreach { slot, list, body } => self.each(rows, |writer, row| {
                 let items = match writer.context.eval(list, row)? {
                     Value::Null => return Ok(()),
                     Value::List(items) => items,
@@ -92,18 +92,18 @@ impl Writer {
                 };
                 for item in items.iter() {
                     let mut inner = row.clone();
-                    set(&mut inner, variable.slot, item.clone());
+                    set(&mut inner, *slot, item.clone());
                     body.iter()
                         .try_fold(vec![inner], |rows, clause| writer.clause(clause, rows))?;
                 }
                 Ok(())
             }),
-            Clause::Subquery { query, optional, width, .. } if query.writes() => {
+            Clause::Subquery { query, optional, width, .. } if query.writes => {
                 let mut results = Vec::new();
                 for row in rows {
                     let inner = self.query(query, &row)?;
                     let inner: Rows = Box::new(inner.into_iter().map(Ok));
-                    let rows = beside(row, *width, inner, query.returns(), *optional);
+                    let rows = beside(row, *width, inner, query.returns, *optional);
                     results.append(&mut gather(&self.context, rows)?);
                 }
                 Ok(results)
@@ -145,8 +145,8 @@ impl Writer {
                 row,
             )?);
         }
-        if let Some(path) = &pattern.path {
-            set(row, path.slot, Value::Path(Arc::new(Path { nodes, relationships })));
+        if let Some(slot) = pattern.path {
+            set(row, slot, Value::Path(Arc::new(Path { nodes, relationships })));
         }
         Ok(())
     }
@@ -219,8 +219,8 @@ impl Writer {
         self.counters.relationships_created += 1;
         self.counters.properties_set += properties.len() as i64;
         let id = self.graph().create_relationship(start, end, kind, properties)?;
-        if let Some(variable) = &relationship.variable {
-            set(row, variable.slot, Value::Relationship(id));
+        if let Some(slot) = relationship.slot {
+            set(row, slot, Value::Relationship(id));
         }
         Ok(id)
     }
@@ -248,7 +248,7 @@ impl Writer {
     ) -> Result<Vec<Row>> {
         self.context.control.check()?;
         self.check_merge(pattern, &mut row)?;
-        let found = matches(&self.context, std::slice::from_ref(pattern), row.clone())?;
+        let found = matches(&self.context, Arc::new([pattern.clone()]), row.clone())?;
         let mut found = gather(&self.context, found)?;
         let items = if found.is_empty() {
             self.create(pattern, &mut row)?;
@@ -284,7 +284,7 @@ impl Writer {
     /// Neighbouring properties of one variable are all computed before the first one is set.
     fn set_all(&mut self, items: &[SetItem], row: &mut Row) -> Result<()> {
         let target = |item: &SetItem| match item {
-            SetItem::Property { target: Expression::Variable(variable), .. } => Some(variable.slot),
+            SetItem::Property { target: Expression::Variable(slot), .. } => Some(*slot),
             _ => None,
         };
         for group in items.chunk_by(|a, b| target(a).is_some() && target(a) == target(b)) {
@@ -314,8 +314,8 @@ impl Writer {
                 let Some(entity) = entity(&self.context.eval(target, row)?)? else { return Ok(()) };
                 self.set_property(entity, key, value)
             }
-            SetItem::Properties { target, value, merge } => {
-                let Some(entity) = entity(get(row, target.slot))? else { return Ok(()) };
+            SetItem::Properties { slot, value, merge } => {
+                let Some(entity) = entity(get(row, *slot))? else { return Ok(()) };
                 let new = match self.context.eval(value, row)? {
                     Value::Null => return Err(mismatch("MAP, NODE or RELATIONSHIP", &Value::Null)),
                     value => self.context.properties(&value)?,
@@ -335,7 +335,7 @@ impl Writer {
                 }
                 Ok(())
             }
-            SetItem::Labels { target, labels } => match get(row, target.slot) {
+            SetItem::Labels { slot, labels } => match get(row, *slot) {
                 Value::Null => Ok(()),
                 Value::Node(id) => {
                     let id = *id;
@@ -376,7 +376,7 @@ impl Writer {
                 Some(entity) => self.set_property(entity, key, Value::Null),
                 None => Ok(()),
             },
-            RemoveItem::Labels { target, labels } => match get(row, target.slot) {
+            RemoveItem::Labels { slot, labels } => match get(row, *slot) {
                 Value::Null => Ok(()),
                 Value::Node(id) => {
                     let id = *id;

@@ -3,8 +3,8 @@
 use super::number::float;
 use super::temporal;
 use super::text::appended;
-use crate::ast::Binary;
 use crate::error::{Error, Result};
+use crate::kinds::Binary;
 use crate::value::Value;
 
 /// `+ - * / % ^`, and what `+` means for strings, lists and times.

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::Parser;
-use crate::ast::{
-    Aggregate, AggregateKind, Binary, Expression, Quantifier, Shortest, SubqueryKind, Unary,
-    Variable,
-};
+use crate::ast::{Aggregate, Expression};
 use crate::error::{Error, Result};
+use crate::kinds::{AggregateKind, Binary, Quantifier, Shortest, SubqueryKind, Unary};
 use crate::lexer::Token;
 use crate::value::Value;
 
@@ -175,7 +173,7 @@ impl Parser<'_> {
                 let value = if self.symbol(":") {
                     self.expression()?
                 } else {
-                    Expression::Variable(Variable::new(key.clone()))
+                    Expression::Variable(key.clone())
                 };
                 entries.push((key, value));
             }
@@ -407,20 +405,6 @@ fn join(left: Expression, operator: Binary, right: Expression) -> Expression {
 enum Operator {
     Binary(Binary),
     IsNull { negated: bool },
-}
-
-impl Binary {
-    pub(crate) fn is_comparison(self) -> bool {
-        matches!(
-            self,
-            Self::Equal
-                | Self::NotEqual
-                | Self::Less
-                | Self::LessOrEqual
-                | Self::Greater
-                | Self::GreaterOrEqual
-        )
-    }
 }
 
 fn aggregate(name: &str) -> Option<AggregateKind> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Parser;
-use crate::ast::{Expression, Variable};
+use crate::ast::Expression;
 use crate::error::{Error, Result};
 use crate::lexer::{Token, error_at};
 
@@ -54,8 +54,8 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    pub(super) fn variable(&mut self) -> Result<Variable> {
-        self.name().map(Variable::new)
+    pub(super) fn variable(&mut self) -> Result<Arc<str>> {
+        self.name()
     }
 
     pub(super) fn dotted_name(&mut self) -> Result<Arc<str>> {

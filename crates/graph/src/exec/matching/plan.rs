@@ -1,9 +1,10 @@
 //! In which order the parts of patterns are looked for.
 
-use crate::ast::{LabelExpression, NodePattern, Pattern};
+use crate::bound::{NodePattern, Pattern};
 use crate::context::Context;
 use crate::error::Result;
 use crate::exec::shortest;
+use crate::label::LabelExpression;
 
 /// One decision of the search.
 #[derive(Clone, Copy, Debug)]
