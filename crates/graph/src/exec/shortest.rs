@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::matching::{properties_fit, walk};
+use super::fit::{properties_fit, walk};
 use crate::bound::{Expression, Pattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
