@@ -6,6 +6,7 @@ mod binder;
 mod checks;
 mod clauses;
 mod expression;
+mod grouping;
 mod pattern;
 mod projection;
 mod scope;
