@@ -222,7 +222,7 @@ pub enum Expression {
         filter: Option<Box<Expression>>,
         map: Box<Expression>,
     },
-    /// A pattern where a truth value stands.
+    /// A pattern in a place for a truth value: whether it is found.
     PatternExists(Box<Pattern>),
     ShortestPath(Box<Pattern>),
     Subquery {

@@ -75,9 +75,9 @@ pub enum Unwound {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Projection {
     pub distinct: bool,
-    /// So many variables of the query around a subquery stay in front of the results.
+    /// How many variables of the query around a subquery stay in front of the results.
     pub kept: usize,
-    /// So many variables the incoming row has.
+    /// How many variables the incoming row has.
     pub width: usize,
     /// The results of the aggregates follow the variables of the incoming row.
     pub aggregates: Vec<Aggregate>,
@@ -251,13 +251,13 @@ pub enum Expression {
         list: Box<Expression>,
         step: Box<Expression>,
     },
-    /// The one pattern stands alone in a list, as the search takes it.
+    /// There is one pattern. It is in a list because the search takes lists.
     PatternComprehension {
         pattern: Arc<[Pattern]>,
         filter: Option<Box<Expression>>,
         map: Box<Expression>,
     },
-    /// A pattern where a truth value stands.
+    /// A pattern in a place for a truth value: whether it is found.
     PatternExists(Arc<[Pattern]>),
     ShortestPath(Box<Pattern>),
     Subquery {

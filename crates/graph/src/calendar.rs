@@ -54,14 +54,14 @@ pub struct Duration {
 }
 
 impl Time {
-    /// Nanoseconds since midnight UTC; two times of one instant are ordered alike.
+    /// Nanoseconds since midnight UTC, the same for all clocks that show this instant.
     pub fn instant(&self) -> i64 {
         self.nanos - i64::from(self.offset_seconds) * NANOS
     }
 }
 
 impl DateTime {
-    /// Orders by the instant, and date-times of one instant by their clocks.
+    /// What date-times are ordered by: the instant, and for the same instant the offset.
     pub fn order_key(&self) -> (i64, u32, i32) {
         (self.seconds, self.nanos, self.offset_seconds().unwrap_or(0))
     }
@@ -82,8 +82,9 @@ impl DateTime {
         }
     }
 
-    /// A date and time on the clock of a zone, as Bolt before 5.0 sends it. A time that the clock
-    /// skips is as much later; of a time that it shows twice, the first is meant.
+    /// A date and time on the clock of a zone, as Bolt before 5.0 sends it. A clock that is put
+    /// forward skips some times; such a time is moved on by as much as was skipped. A clock that is
+    /// put back shows some times twice; the first one is meant.
     pub fn from_local(local: LocalDateTime, zone: Zone) -> Result<Self> {
         let seconds = match &zone {
             Zone::OffsetSeconds(offset) => local.seconds.saturating_sub(i64::from(*offset)),
@@ -166,7 +167,7 @@ impl Duration {
     }
 }
 
-/// The moment at which a statement began; every `datetime()` in it gives the same.
+/// The moment at which a statement began. Every `datetime()` in the statement gives this moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub seconds: i64,
@@ -188,7 +189,8 @@ pub(crate) fn local_of(nanos_of_day: i64) -> LocalDateTime {
     LocalDateTime { seconds: nanos_of_day / NANOS, nanos: (nanos_of_day % NANOS) as u32 }
 }
 
-/// `amount` units of `unit` seconds; whole months and days stay months and days.
+/// A duration of `amount` units, each `unit` seconds long. Whole months and days are kept as months
+/// and days.
 pub(crate) fn parts(amount: f64, unit: i64) -> Duration {
     if unit >= MONTH {
         let months = amount * (unit / MONTH) as f64;

@@ -1,6 +1,6 @@
-//! Databases and transactions. A reader takes a snapshot for each statement (read committed, as in
-//! Neo4j); a writer takes the database's one writer lock at its first write, works on its own
-//! version of the graph, and puts it in place of the old one when it commits.
+//! Databases and transactions. A transaction that reads takes a snapshot for each statement (read
+//! committed, as in Neo4j). One that writes takes the database's only writer lock at its first
+//! write. It changes a version of the graph of its own, which replaces the old one on commit.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -229,7 +229,7 @@ pub struct Cursor {
     pub graph: Arc<Graph>,
     pub counters: Counters,
     rows: Rows,
-    /// A row that was looked at.
+    /// A row that was looked at and not yet taken.
     ahead: Option<Result<Row>>,
 }
 
@@ -253,7 +253,7 @@ impl Cursor {
 }
 
 impl Cursor {
-    /// The next row, which stays.
+    /// The next row, which is not taken: `next` gives it again.
     pub fn peek(&mut self) -> Option<&Result<Row>> {
         if self.ahead.is_none() {
             self.ahead = self.next();
@@ -270,8 +270,7 @@ impl Iterator for Cursor {
             return Some(row);
         }
         let row = self.rows.next()?;
-        // A procedure call that stands alone yields all its columns; a row may be shorter than
-        // the columns when its last values are null.
+        // A row may be shorter than the columns when its last values are null.
         Some(row.map(|mut row| {
             row.resize(self.columns.len(), crate::value::Value::Null);
             row

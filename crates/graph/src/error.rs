@@ -1,5 +1,5 @@
-//! What can go wrong with a query. Each variant is one outcome that a server reports under a code
-//! of its own; nobody needs to read the text to tell them apart.
+//! What can go wrong with a query. A server reports each variant under a code of its own, so nobody
+//! needs to read the text to tell them apart.
 
 use thiserror::Error;
 

@@ -208,7 +208,7 @@ fn unary(operator: Unary, value: Value) -> Result<Value> {
         }
         (Unary::Minus, Value::Float(float)) => Ok((-float).into()),
         (Unary::Minus, Value::Duration(duration)) => duration.negated().map(Value::Duration),
-        // Brackets around a comparison leave a plus behind, so it takes every type.
+        // The parser turns brackets around a comparison into a plus, so a plus takes every type.
         (Unary::Plus, value) => Ok(value),
         (Unary::Minus, other) => Err(mismatch("INTEGER, FLOAT or DURATION", &other)),
     }

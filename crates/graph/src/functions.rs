@@ -1,4 +1,5 @@
-//! Cypher's functions, by name, and its arithmetic. A name that isn't here is an error, never a null.
+//! Cypher's functions, by name, and its arithmetic. A name that isn't here is an error, never a
+//! null.
 
 mod arithmetic;
 mod entity;

@@ -1,5 +1,5 @@
-//! Tokens to clauses. Keywords are words in their places, so that every one of them may also be a
-//! name. What Cypher has and this engine lacks is refused by name.
+//! From tokens to the tree of a query. A word is a keyword only where one may stand, so every
+//! keyword may also be a name. Parts of Cypher that this engine lacks are refused by name.
 
 mod atom;
 mod call;
@@ -19,13 +19,13 @@ use crate::lexer::{Spanned, Token, tokenize};
 
 pub use schema::SchemaCommand;
 
-/// A query with what stands before it.
+/// A query, with the words that may stand before it.
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub body: Body,
     /// The database that `USE` names.
     pub database: Option<Arc<str>>,
-    /// EXPLAIN: plan, don't run.
+    /// EXPLAIN: the query is only checked, and does not run.
     pub explain: bool,
 }
 
@@ -75,7 +75,7 @@ impl Parser<'_> {
         Ok(Statement { body, database, explain })
     }
 
-    /// `CYPHER 5 runtime=slotted` and the like choose among planners that aren't here.
+    /// Skips `CYPHER 5 runtime=slotted` and the like, which choose among planners that Neo4j has.
     fn pre_parser_options(&mut self) {
         if matches!(self.token(), Token::Integer(_) | Token::Float(_)) {
             self.at += 1;

@@ -1,5 +1,5 @@
-//! The values of Cypher: equality with null, ordering, and grouping. Nodes and relationships are
-//! ids here; what they hold is in the graph.
+//! The values of Cypher. A node or a relationship is only an id here; what it holds is in the
+//! graph.
 
 mod key;
 mod order;

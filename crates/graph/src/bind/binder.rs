@@ -1,4 +1,4 @@
-//! What is known while a query is bound, beside the variables in sight.
+//! What is known while a query is bound, apart from the variables in sight.
 
 use super::scope::Scope;
 use crate::context::Signatures;
@@ -11,7 +11,7 @@ pub(super) struct Binder<'a> {
     /// the query around it.
     pub kept: &'a Scope,
     pub ending: Ending,
-    /// What a row holds already, so that an expression needs not be evaluated.
+    /// What the row holds already, so that it is not evaluated again.
     pub computed: &'a [Computed<'a>],
 }
 
@@ -24,7 +24,7 @@ pub(super) enum Ending {
     Anyhow,
 }
 
-/// An expression whose value is in a slot: an aggregate, or an item that a sort key repeats.
+/// An expression whose value is in the row: an aggregate, or an item that a sort key repeats.
 pub(super) struct Computed<'a> {
     pub expression: &'a ast::Expression,
     pub stand_in: bound::Expression,

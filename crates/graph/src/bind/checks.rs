@@ -1,4 +1,5 @@
-//! Patterns that would mean something else here than in Neo4j, or nothing at all.
+//! Refuses patterns that mean nothing, and patterns that would mean something else here than in
+//! Neo4j.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use crate::ast::{Expression, NodePattern, Pattern};
 use crate::bound;
 use crate::error::{Error, Result};
 
-/// A name stands for a node or for a relationship, and for one relationship only once in a MATCH.
+/// A name stands either for a node or for a relationship, and a relationship may be named only once
+/// in a MATCH.
 pub(super) fn check_kinds(patterns: &[Pattern]) -> Result<()> {
     let nodes = patterns.iter().flat_map(|p| &p.nodes).filter_map(|node| node.variable.as_ref());
     let nodes: Vec<_> = nodes.collect();
@@ -41,7 +43,7 @@ pub(super) fn check_parameter_maps(pattern: &Pattern) -> Result<()> {
     }
 }
 
-/// CREATE and MERGE of a lone node that is there already would do nothing.
+/// CREATE and MERGE of a single node that has a value already would do nothing.
 pub(super) fn check_new(pattern: &Pattern, scope: &Scope) -> Result<()> {
     match &pattern.nodes[..] {
         [NodePattern { variable: Some(variable), .. }] if scope.slot(variable).is_some() => {
@@ -51,7 +53,8 @@ pub(super) fn check_new(pattern: &Pattern, scope: &Scope) -> Result<()> {
     }
 }
 
-/// Neo4j looks for the shortest path that satisfies WHERE; this engine would filter afterwards.
+/// Neo4j looks for the shortest path that satisfies WHERE. This engine would find the shortest path
+/// first and apply WHERE then, which gives another answer, so it refuses.
 pub(super) fn check_shortest(
     patterns: &[bound::Pattern],
     filter: Option<&bound::Expression>,

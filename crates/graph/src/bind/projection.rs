@@ -93,7 +93,7 @@ fn starred(projection: &ast::Projection, scope: &Scope, kept: &Scope) -> Result<
     Ok(names.into_iter().map(item).collect())
 }
 
-/// Each item, for sort keys that are the same expression: its value is in the slots from `first` on.
+/// The items, for sort keys that repeat one of them. Their values are in the slots from `first` on.
 fn repeated<'a>(items: &[&'a Item], first: usize) -> impl Iterator<Item = Computed<'a>> {
     items.iter().enumerate().map(move |(index, item)| Computed {
         expression: &item.expression,

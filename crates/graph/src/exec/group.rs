@@ -13,7 +13,7 @@ use crate::kinds::{AggregateKind, Binary};
 use crate::row::{Row, set};
 use crate::value::{Value, mismatch};
 
-/// One row for each group: a row of the group with the aggregates behind its variables.
+/// One row for each group: the variables of one of its rows, followed by the aggregates.
 pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows) -> Rows {
     let (context, projection) = (context.clone(), projection.clone());
     deferred(move || {
@@ -42,7 +42,7 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
                 state.add(&context, aggregate, &mut row)?;
             }
         }
-        // Without keys there is one group, even of no rows.
+        // Without keys there is always one group, even when there are no rows.
         if states.is_empty() && keys.is_empty() {
             states.push((
                 Row::new(),
@@ -63,7 +63,8 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
     })
 }
 
-/// What an aggregate has seen. Only those that need the values keep them.
+/// What an aggregate has seen in the rows of one group. The values are kept only by aggregates that
+/// need all of them.
 #[derive(Debug, Default)]
 struct State {
     count: i64,

@@ -1,5 +1,5 @@
-//! MATCH: backtracking over candidates, one step for each node and relationship of the patterns.
-//! Which variables are bound when a step runs is known beforehand, so that nothing is undone.
+//! MATCH: a search with backtracking, one step for each node and relationship of the patterns. The
+//! plan knows which variables have values when a step runs, so nothing has to be undone in the row.
 
 mod expansion;
 mod frame;
@@ -49,7 +49,7 @@ struct Matcher {
     patterns: Arc<[Pattern]>,
     steps: Vec<Step>,
     row: Row,
-    /// The node at each place of each pattern, as far as the search has come.
+    /// The node that was found for each place of each pattern, so far.
     nodes: Vec<Vec<u64>>,
     hops: Vec<Vec<Vec<u64>>>,
     frames: Vec<Frame>,
@@ -141,7 +141,7 @@ impl Matcher {
         Ok(())
     }
 
-    /// Takes a candidate into the row if it fits.
+    /// Puts a candidate into the row, and says whether it fits.
     fn try_candidate(&mut self, step: Step, candidate: Candidate) -> Result<bool> {
         let patterns = self.patterns.clone();
         let pattern = &patterns[step.pattern];

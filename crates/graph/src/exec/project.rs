@@ -49,7 +49,7 @@ pub fn project(context: &Context, projection: &Arc<Projection>, input: Rows) -> 
     Ok(rows)
 }
 
-/// WHERE sees the incoming row with the results behind it.
+/// The results that WHERE lets pass, when it sees the incoming row followed by the results.
 fn filtered_with_input(context: &Context, projection: Arc<Projection>, input: Rows) -> Rows {
     let context = context.clone();
     Box::new(input.filter_map(move |row| {
@@ -66,7 +66,7 @@ fn filtered_with_input(context: &Context, projection: Arc<Projection>, input: Ro
     }))
 }
 
-/// An error among the skipped rows still counts.
+/// The rows after the first `skip`. An error among the skipped rows is still an error.
 fn skipped(mut rows: Rows, skip: usize) -> impl Iterator<Item = Result<Row>> + Send {
     let mut left = skip;
     std::iter::from_fn(move || {

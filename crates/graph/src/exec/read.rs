@@ -52,8 +52,8 @@ pub(super) fn apply(context: &Context, clause: &Clause, input: Rows) -> Result<R
     })
 }
 
-/// What a subquery yields, behind the row that called it; a subquery without RETURN leaves the row
-/// as it is, once.
+/// The row that called a subquery, followed by each row of the subquery's result. A subquery
+/// without RETURN leaves the row as it is, once.
 pub(super) fn beside(
     mut row: Row,
     width: usize,

@@ -99,5 +99,5 @@ pub(super) fn key_of(values: &[Value]) -> Vec<u8> {
     key
 }
 
-/// What a row costs beside its values.
+/// What a row costs in addition to its values.
 const ROW_BYTES: usize = 48;

@@ -1,5 +1,5 @@
-//! shortestPath and allShortestPaths: breadth first from one end, keeping every way that arrives
-//! in as few hops as the first.
+//! shortestPath and allShortestPaths. The search goes breadth first from one end, and keeps every
+//! way that arrives in as few hops as the first one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

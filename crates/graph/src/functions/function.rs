@@ -11,7 +11,7 @@ pub struct Function {
     implementation: fn(&Call<'_>) -> Result<Value>,
 }
 
-/// A function is known by its name; two functions with one name do not exist.
+/// No two functions have the same name, so the name tells whether they are the same.
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -42,7 +42,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The error when no function of this name takes so many arguments, or arguments of these types.
+    /// The error when no function of this name takes this number of arguments, or these types.
     pub fn unknown(&self) -> Error {
         Error::UnknownFunction(self.name.to_owned())
     }

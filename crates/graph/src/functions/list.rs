@@ -106,7 +106,7 @@ pub fn range(arguments: &[Value]) -> Result<impl ExactSizeIterator<Item = i64> +
     } else {
         distance / i128::from(step) + 1
     };
-    // More than this nobody counts through: at a billion a second it is 584 years.
+    // A larger count makes no difference: at a billion a second this one takes 584 years.
     let count = u64::try_from(count).unwrap_or(u64::MAX) as usize;
     Ok(Range { next: start, step, left: count })
 }

@@ -133,7 +133,8 @@ fn parse_float(text: &str) -> Option<f64> {
     if is_number { text.parse().ok() } else { None }
 }
 
-/// With the names of infinity and not-a-number, and a letter for the type behind it.
+/// The same, but the names of infinity and not-a-number and a letter for the type at the end count
+/// as well.
 fn parse_java_float(text: &str) -> Option<f64> {
     match text.trim_start_matches(['+', '-']) {
         "Infinity" | "NaN" => text.replace("Infinity", "inf").parse().ok(),

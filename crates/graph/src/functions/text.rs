@@ -126,7 +126,7 @@ fn length(n: i64) -> Result<usize> {
         .map_err(|_| Error::Argument("a length or an index may not be negative".into()))
 }
 
-/// What `toString` gives, and `+` puts behind a string.
+/// What `toString` gives.
 fn to_text(value: &Value) -> Result<String> {
     if let Some(text) = temporal::format(value) {
         return text;
@@ -142,7 +142,7 @@ fn to_text(value: &Value) -> Result<String> {
     })
 }
 
-/// What `+` puts beside a string.
+/// What `+` appends to a string, or puts before it.
 pub(super) fn appended(value: &Value) -> Result<String> {
     match value {
         Value::String(_) | Value::Integer(_) | Value::Float(_) => to_text(value),

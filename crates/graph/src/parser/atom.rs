@@ -100,8 +100,8 @@ impl Parser<'_> {
         Ok(Expression::Aggregate(aggregate))
     }
 
-    /// Round brackets hold an expression or begin a pattern; a pattern goes on with `-` or `<-`
-    /// and what can only be a relationship.
+    /// Round brackets hold an expression or begin a pattern. They begin a pattern when `-` or `<-`
+    /// and something that can only be a relationship follow.
     fn bracketed(&mut self) -> Result<Expression> {
         let start = self.at;
         if let Some(pattern) = self.pattern_if_here()? {
@@ -110,7 +110,8 @@ impl Parser<'_> {
         self.at = start + 1;
         let expression = self.expression()?;
         self.expect(")")?;
-        // A comparison in brackets is a value; as a chain's part it must not be taken apart.
+        // A comparison in brackets is a value of its own. The plus keeps it from becoming a part of
+        // a chain such as `a < b < c`.
         Ok(match expression {
             Expression::Binary(operator, ..) if operator.is_comparison() => {
                 Expression::Unary(Unary::Plus, Box::new(expression))

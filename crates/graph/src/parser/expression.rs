@@ -1,4 +1,5 @@
-//! Expressions by precedence climbing: few stack frames a level, so that nesting stays cheap.
+//! Expressions with operators, by precedence climbing. It needs few stack frames for each level, so
+//! that nested expressions take little of the stack.
 
 use super::Parser;
 use crate::ast::Expression;
@@ -209,7 +210,7 @@ enum Operator {
 }
 
 const NOT_LEVEL: u8 = 3;
-/// Binds closer than every operator.
+/// The level of a sign, which binds closer than every operator.
 const UNARY_LEVEL: u8 = 9;
 /// A row of operators becomes a tree as deep as the row is long.
 const OPERATORS_MAX: usize = 1000;

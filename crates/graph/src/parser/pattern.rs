@@ -75,7 +75,7 @@ impl Parser<'_> {
         self.pattern_part().map(Some)
     }
 
-    /// Looks for the bracket that closes the first node and for an arrow behind it.
+    /// Looks for the bracket that closes the first node, and whether an arrow follows it.
     fn looks_like_a_pattern(&self) -> bool {
         let (mut open, mut ahead) = (0_usize, 0);
         loop {

@@ -1,10 +1,10 @@
-//! Commands about indexes, constraints and the server.
+//! Commands about indexes. Commands about constraints, databases and users are refused by name.
 
 use super::Parser;
 use crate::error::{Error, Result};
 use crate::lexer::Token;
 
-/// Indexes have no effect on results, so they are accepted and forgotten.
+/// An index changes no result, so these commands are accepted and have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaCommand {
     CreateIndex,

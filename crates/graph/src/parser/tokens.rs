@@ -1,4 +1,5 @@
-//! What every rule is made of: looking at tokens, taking them, saying what was expected instead.
+//! What all rules of the parser are made of: looking at tokens, taking them, and saying what was
+//! expected instead.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ impl Parser<'_> {
         self.token_at(0)
     }
 
-    /// The token `ahead` places further on; the last one, `End`, goes on for ever.
+    /// The token `ahead` places further on. After the last token there is only `End`.
     pub(super) fn token_at(&self, ahead: usize) -> &Token {
         &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].token
     }
@@ -101,7 +102,7 @@ impl Parser<'_> {
         error_at(self.query, self.tokens[self.at.saturating_sub(1)].start, message)
     }
 
-    /// Bounds how deep rules call one another, and so the stack.
+    /// Bounds how deep rules call one another, because each call takes some of the stack.
     pub(super) fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {

@@ -6,8 +6,8 @@ use super::Value;
 use super::order::compare_integer;
 
 impl Value {
-    /// Appends bytes that are equal exactly for values that grouping and DISTINCT take as the same:
-    /// null is null, NaN is NaN, 1 is 1.0.
+    /// Appends bytes. They are equal exactly for values that grouping and DISTINCT take as the
+    /// same: for two nulls, for two NaNs, and for 1 and 1.0.
     pub fn put_key(&self, key: &mut Vec<u8>) {
         key.push(self.rank());
         match self {

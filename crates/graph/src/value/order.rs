@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{Map, Point, Value, map_get};
 
 impl Value {
-    /// Cypher's `=`: `None` when a null decides.
+    /// Cypher's `=`. `None`, which is null, when a null inside leaves the answer open.
     pub fn equals(&self, other: &Self) -> Option<bool> {
         match (self, other) {
             (Self::Null, _) | (_, Self::Null) => None,
@@ -25,7 +25,7 @@ impl Value {
         }
     }
 
-    /// Cypher's `<`: `None` when the two can't be compared.
+    /// What Cypher's `<` goes by. `None` when the two can't be compared.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(_) | Self::Float(_), Self::Integer(_) | Self::Float(_)) => {
@@ -40,14 +40,15 @@ impl Value {
                 }
                 Some(a.len().cmp(&b.len()))
             }
-            // These have no order, but each is as large as itself.
+            // These have no order; only equal ones compare.
             (Self::Duration(_) | Self::Point(_), _) => (self == other).then_some(Ordering::Equal),
             _ if self.rank() == other.rank() && !self.is_null() => Some(self.order(other)),
             _ => None,
         }
     }
 
-    /// The order of ORDER BY, which is total: types come one after the other, null last.
+    /// The order of ORDER BY. It has a place for every value: one type comes after the other, and
+    /// null is last.
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
@@ -126,12 +127,12 @@ fn compare_numbers(a: &Value, b: &Value) -> Option<Ordering> {
     }
 }
 
-/// Exact, also where the integer is no float.
+/// Exact, also for integers that no float can hold.
 pub(super) fn compare_integer(integer: i64, float: f64) -> Option<Ordering> {
     if float.is_nan() {
         return None;
     }
-    // Larger floats than any integer saturate, and still compare rightly.
+    // A float that is larger than every integer becomes the largest one, which compares rightly.
     let whole = float.trunc() as i128;
     let by_whole = i128::from(integer).cmp(&whole);
     Some(by_whole.then_with(|| 0.0_f64.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal)))

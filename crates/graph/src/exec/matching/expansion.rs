@@ -1,4 +1,4 @@
-//! The ways from one node along one relationship of a pattern.
+//! From a node along one relationship of a pattern, which may stand for several hops.
 
 use super::frame::{Candidate, Frame};
 use crate::bound::RelationshipPattern;

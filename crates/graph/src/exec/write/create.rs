@@ -95,7 +95,7 @@ impl Writer {
         let properties = self.stored(relationship.properties.as_ref(), row)?;
         let (start, end) = match relationship.direction {
             Direction::Incoming => (right, left),
-            // MERGE may leave the direction open; CREATE may not, see `create`.
+            // MERGE may leave the direction open. CREATE may not, which `check_directed` checks.
             Direction::Outgoing | Direction::Both => (left, right),
         };
         self.counters.relationships_created += 1;
@@ -142,7 +142,7 @@ impl Writer {
         self.each(found, |writer, row| writer.set_all(items, row))
     }
 
-    /// A null would never match, so MERGE would create a node each time.
+    /// Refuses null for a property: it never matches, so MERGE would create a node each time.
     fn check_merge(&self, pattern: &Pattern, row: &mut Row) -> Result<()> {
         if pattern.relationships.iter().any(|relationship| relationship.length.is_some()) {
             return Err(Error::Semantic(

@@ -25,7 +25,8 @@ impl Writer {
         Ok(rows)
     }
 
-    /// Relationships first, so that a clause may delete a node together with all that it has.
+    /// Deletes relationships first, so that a clause may delete a node together with all of its
+    /// relationships.
     fn delete(&mut self, detach: bool, nodes: Vec<u64>, mut relationships: Vec<u64>) -> Result<()> {
         if detach {
             let attached = nodes

@@ -10,7 +10,8 @@ use crate::store::Entity;
 use crate::value::{Value, mismatch};
 
 impl Writer {
-    /// Neighbouring properties of one variable are all computed before the first one is set.
+    /// When items in a row set properties of the same variable, all values are computed before the
+    /// first one is set.
     pub(super) fn set_all(&mut self, items: &[SetItem], row: &mut Row) -> Result<()> {
         let target = |item: &SetItem| match item {
             SetItem::Property { target: Expression::Variable(slot), .. } => Some(*slot),
@@ -80,7 +81,8 @@ impl Writer {
         }
     }
 
-    /// Neo4j counts a property that is not there and is set to null, but only where several are set.
+    /// Neo4j counts setting a property to null that is not there, but only where several properties
+    /// are set together. The counters here agree with it.
     fn count_absent(&mut self, entity: Entity, key: &Arc<str>, value: &Value) -> Result<()> {
         let is_absent = value.is_null() && self.context.graph.property(entity, key)?.is_null();
         self.counters.properties_set += i64::from(is_absent);
@@ -130,7 +132,8 @@ fn entity(value: &Value) -> Result<Option<Entity>> {
     }
 }
 
-/// The value as it is stored: a list has elements of one type, integers among floats become floats.
+/// The value as it is stored. The elements of a list have one type; integers and floats in one list
+/// all become floats.
 pub(super) fn storable(value: Value) -> Result<Value> {
     let refused = || {
         Error::Type(format!(

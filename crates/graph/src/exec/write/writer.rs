@@ -1,4 +1,4 @@
-//! Who writes: the version of the graph that it changes, and the count of the changes.
+//! The writer of a query: the version of the graph that it changes, and the count of its changes.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ impl Writer {
         Ok(rows)
     }
 
-    /// The graph to change; nobody else holds this version while a clause runs.
+    /// The graph to change. Nobody else holds this version while a clause runs, so it is changed in
+    /// place.
     pub(super) fn graph(&mut self) -> &mut Graph {
         Arc::make_mut(&mut self.context.graph)
     }

@@ -59,7 +59,7 @@ fn zone_of(map: &Map) -> Result<Zone> {
     }
 }
 
-/// An instant counted from the epoch, with nothing beside it but nanoseconds and a zone.
+/// An instant counted from the epoch. Only nanoseconds and a zone may be given with it.
 fn from_epoch(map: &Map) -> Result<Option<DateTime>> {
     let (seconds, mut nanos) = match (map_get(map, "epochSeconds"), map_get(map, "epochMillis")) {
         (None, None) => return Ok(None),
