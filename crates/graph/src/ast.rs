@@ -1,8 +1,12 @@
-//! What the parser makes of a query. Variables carry the slot of the row that holds them once
-//! [`crate::bind`] has seen them.
+//! What the parser makes of a query: its text as a tree. Variables and functions are still names
+//! here; [`crate::bind`] finds out what they stand for.
+
+mod children;
 
 use std::sync::Arc;
 
+use crate::kinds::{AggregateKind, Binary, Quantifier, Shortest, SubqueryKind, Unary};
+use crate::label::LabelExpression;
 use crate::store::Direction;
 use crate::value::Value;
 
@@ -28,7 +32,7 @@ pub enum Clause {
     },
     Unwind {
         list: Expression,
-        variable: Variable,
+        variable: Arc<str>,
     },
     /// WITH, and RETURN as the last clause.
     Project(Projection),
@@ -45,17 +49,15 @@ pub enum Clause {
         targets: Vec<Expression>,
     },
     Foreach {
-        variable: Variable,
+        variable: Arc<str>,
         list: Expression,
         body: Vec<Clause>,
     },
     Call(Call),
-    /// `width` is filled by binding: the result's columns follow that many variables.
     Subquery {
         imports: Imports,
         query: Query,
         optional: bool,
-        width: usize,
     },
     Finish,
 }
@@ -66,13 +68,7 @@ pub enum Imports {
     /// By a leading WITH inside the braces, or none.
     ByWith,
     All,
-    Named(Vec<Variable>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Variable {
-    pub name: Arc<str>,
-    pub slot: usize,
+    Named(Vec<Arc<str>>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,14 +82,6 @@ pub struct Projection {
     pub skip: Option<Expression>,
     pub limit: Option<Expression>,
     pub filter: Option<Expression>,
-    /// Filled by binding: aggregates taken out of items and sort keys; their results follow the
-    /// `width` variables of the incoming row.
-    pub aggregates: Vec<Aggregate>,
-    pub width: usize,
-    /// Filled by binding: so many variables of the query around a subquery stay in front.
-    pub kept: usize,
-    /// Filled by binding: WHERE is about the incoming row with the results behind it.
-    pub filter_sees_input: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +89,6 @@ pub struct Item {
     pub expression: Expression,
     /// The alias, or the text of the expression as it was written.
     pub name: Arc<str>,
-    pub has_alias: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -119,12 +106,12 @@ pub enum SetItem {
     },
     /// `n = map`, or `n += map` when `merge`.
     Properties {
-        target: Variable,
+        target: Arc<str>,
         value: Expression,
         merge: bool,
     },
     Labels {
-        target: Variable,
+        target: Arc<str>,
         labels: Vec<Arc<str>>,
     },
 }
@@ -132,7 +119,7 @@ pub enum SetItem {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RemoveItem {
     Property { target: Expression, key: Arc<str> },
-    Labels { target: Variable, labels: Vec<Arc<str>> },
+    Labels { target: Arc<str>, labels: Vec<Arc<str>> },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -141,30 +128,22 @@ pub struct Call {
     /// `None` when written without parentheses.
     pub arguments: Option<Vec<Expression>>,
     /// Pairs of a result column and the variable that takes it; `None`: every column.
-    pub yields: Option<Vec<(Arc<str>, Variable)>>,
+    pub yields: Option<Vec<(Arc<str>, Arc<str>)>>,
     pub filter: Option<Expression>,
 }
 
 /// Nodes joined by relationships: `relationships[i]` lies between `nodes[i]` and `nodes[i + 1]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    pub path: Option<Variable>,
+    pub path: Option<Arc<str>>,
     pub shortest: Option<Shortest>,
     pub nodes: Vec<NodePattern>,
     pub relationships: Vec<RelationshipPattern>,
-    /// Filled by binding: variables in slots below this one had a value before the pattern.
-    pub bound_below: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortest {
-    One,
-    All,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodePattern {
-    pub variable: Option<Variable>,
+    pub variable: Option<Arc<str>>,
     pub labels: Option<LabelExpression>,
     pub properties: Option<Expression>,
     pub filter: Option<Expression>,
@@ -172,7 +151,7 @@ pub struct NodePattern {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RelationshipPattern {
-    pub variable: Option<Variable>,
+    pub variable: Option<Arc<str>>,
     pub types: Option<LabelExpression>,
     pub direction: Direction,
     /// Fewest and most hops of a variable-length relationship.
@@ -182,19 +161,10 @@ pub struct RelationshipPattern {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum LabelExpression {
-    Name(Arc<str>),
-    Any,
-    Not(Box<LabelExpression>),
-    And(Vec<LabelExpression>),
-    Or(Vec<LabelExpression>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
     Literal(Value),
     Parameter(Arc<str>),
-    Variable(Variable),
+    Variable(Arc<str>),
     Property(Box<Expression>, Arc<str>),
     HasLabels(Box<Expression>, LabelExpression),
     Unary(Unary, Box<Expression>),
@@ -228,24 +198,22 @@ pub enum Expression {
         arguments: Vec<Expression>,
     },
     Aggregate(Aggregate),
-    /// A computed aggregate or group key, in this slot of the projection's own row.
-    Slot(usize),
     ListComprehension {
-        variable: Variable,
+        variable: Arc<str>,
         list: Box<Expression>,
         filter: Option<Box<Expression>>,
         map: Option<Box<Expression>>,
     },
     Quantifier {
         kind: Quantifier,
-        variable: Variable,
+        variable: Arc<str>,
         list: Box<Expression>,
         filter: Box<Expression>,
     },
     Reduce {
-        accumulator: Variable,
+        accumulator: Arc<str>,
         initial: Box<Expression>,
-        variable: Variable,
+        variable: Arc<str>,
         list: Box<Expression>,
         step: Box<Expression>,
     },
@@ -254,59 +222,13 @@ pub enum Expression {
         filter: Option<Box<Expression>>,
         map: Box<Expression>,
     },
-    /// A pattern where a truth value stands.
+    /// A pattern in a place for a truth value: whether it is found.
     PatternExists(Box<Pattern>),
     ShortestPath(Box<Pattern>),
     Subquery {
         kind: SubqueryKind,
         query: Box<Query>,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubqueryKind {
-    Exists,
-    Count,
-    Collect,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantifier {
-    All,
-    Any,
-    None,
-    Single,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unary {
-    Not,
-    Minus,
-    Plus,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binary {
-    Or,
-    Xor,
-    And,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Modulo,
-    Power,
-    In,
-    StartsWith,
-    EndsWith,
-    Contains,
-    Matches,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -317,26 +239,6 @@ pub struct Aggregate {
     pub argument: Option<Box<Expression>>,
     /// The fraction of a percentile.
     pub fraction: Option<Box<Expression>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AggregateKind {
-    Count,
-    Sum,
-    Average,
-    Minimum,
-    Maximum,
-    Collect,
-    Deviation,
-    DeviationOfPopulation,
-    PercentileContinuous,
-    PercentileDiscrete,
-}
-
-impl Variable {
-    pub fn new(name: Arc<str>) -> Self {
-        Self { name, slot: usize::MAX }
-    }
 }
 
 impl Query {
@@ -367,6 +269,11 @@ impl Clause {
                 | Self::Delete { .. }
                 | Self::Foreach { .. }
         )
+    }
+
+    /// Whether the clause takes rows from the graph, a list or a procedure.
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self, Self::Match { .. } | Self::Unwind { .. } | Self::Call(_))
     }
 
     fn writes(&self) -> bool {

@@ -1,16 +1,16 @@
-//! What a running query may use: its snapshot of the graph, parameters, clock, and the limits
-//! that end it.
+//! What a running query may use: its snapshot of the graph, its parameters, its clock, and the
+//! limits that end it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::calendar::Moment;
 use crate::error::{Error, Result};
-use crate::store::Graph;
-use crate::temporal::Moment;
-use crate::value::{Map, Value};
+use crate::store::{Entity, Graph};
+use crate::value::{Map, Value, mismatch};
 
-/// Shared by every operator of one query; a clone costs a few reference counts.
+/// Shared by all operators of one query. A clone only raises a few reference counts.
 #[derive(Clone)]
 pub struct Context {
     pub graph: Arc<Graph>,
@@ -18,8 +18,21 @@ pub struct Context {
     pub control: Arc<Control>,
     pub procedures: Arc<dyn Procedures>,
     pub now: Moment,
-    /// The row that a subquery was called from; what WITH keeps of it stays in front.
+    /// The row that a subquery was called from. A WITH in the subquery keeps its variables at the
+    /// front of the row.
     pub outer: Arc<Vec<Value>>,
+}
+
+impl Context {
+    /// The properties of a node, relationship or map.
+    pub fn properties(&self, value: &Value) -> Result<Map> {
+        match value {
+            Value::Node(id) => self.graph.properties(Entity::Node(*id)).cloned(),
+            Value::Relationship(id) => self.graph.properties(Entity::Relationship(*id)).cloned(),
+            Value::Map(map) => Ok(map.to_vec()),
+            other => Err(mismatch("MAP, NODE or RELATIONSHIP", other)),
+        }
+    }
 }
 
 impl fmt::Debug for Context {
@@ -28,13 +41,21 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Procedures live outside the engine, with whoever runs it.
-pub trait Procedures: crate::bind::Signatures + Send + Sync {
+/// The columns that procedures yield, by procedure name in lower case.
+pub trait Signatures {
+    /// # Errors
+    /// [`Error::UnknownProcedure`]
+    fn columns(&self, procedure: &str) -> Result<Vec<Arc<str>>>;
+}
+
+/// Procedures belong to the program that uses the engine.
+pub trait Procedures: Signatures + Send + Sync {
     /// Calls a procedure, whose name is in lower case; rows have the columns of its signature.
     fn call(&self, name: &str, arguments: &[Value], context: &Context) -> Result<Vec<Vec<Value>>>;
 }
 
-/// How a query ends before its time. `Default` never ends it.
+/// What ends a query early: somebody cancels it, its time is over, or it needs too much memory. The
+/// default never ends it.
 #[derive(Debug)]
 pub struct Control {
     cancelled: AtomicBool,
@@ -65,13 +86,13 @@ impl Control {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the query fail with [`Error::TimedOut`] at its next step: whoever owns the clock may
-    /// find out first.
+    /// Makes the query fail with [`Error::TimedOut`] at its next step, from any thread. The engine
+    /// has no clock; whoever has one calls this.
     pub fn time_out(&self) {
         self.timed_out.store(true, Ordering::Relaxed);
     }
 
-    /// Every loop of the engine asks this once a turn.
+    /// An error if the query has to end. Every loop of the engine asks this once in each turn.
     pub fn check(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
@@ -82,13 +103,13 @@ impl Control {
         Ok(())
     }
 
-    /// Counts memory that stays until the query ends.
+    /// Counts memory that is held until the query ends.
     pub fn charge(&self, bytes: usize) -> Result<()> {
         let total = self.memory.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.over(total)
     }
 
-    /// Checks a single value, which may be gone a moment later.
+    /// Checks the size of a single value, which is not counted: it may be dropped a moment later.
     pub fn fits(&self, bytes: usize) -> Result<()> {
         self.over(bytes)
     }

@@ -1,21 +1,21 @@
-//! Databases and transactions. A reader takes a snapshot for each statement (read committed, as in
-//! Neo4j); a writer takes the database's one writer lock at its first write, works on its own
-//! version of the graph, and puts it in place of the old one when it commits.
+//! Databases and transactions. A transaction that reads takes a snapshot for each statement (read
+//! committed, as in Neo4j). One that writes takes the database's only writer lock at its first
+//! write. It changes a version of the graph of its own, which replaces the old one on commit.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ast::Query;
 use crate::bind::bind;
+use crate::bound::Query;
+use crate::calendar::Moment;
 use crate::context::{Context, Control, Procedures};
 use crate::error::{Error, Result};
-use crate::eval::Row;
 use crate::exec::{self, Counters, Rows, Writer};
 use crate::parser::{self, Body, SchemaCommand};
+use crate::row::Row;
 use crate::store::Graph;
-use crate::temporal::Moment;
 use crate::value::Map;
 
 #[derive(Debug, Default)]
@@ -44,12 +44,16 @@ impl Database {
 
 /// A query that has been read and found to mean something.
 pub struct Statement {
-    query: Option<Query>,
-    schema: Option<SchemaCommand>,
+    work: Work,
     pub columns: Vec<Arc<str>>,
     /// The database that `USE` names.
     pub database: Option<Arc<str>>,
     explain: bool,
+}
+
+enum Work {
+    Query(Query),
+    Schema(SchemaCommand),
 }
 
 /// `r`, `rw`, `w` or `s`, as the summary of a result says.
@@ -64,21 +68,20 @@ pub enum StatementKind {
 impl Statement {
     pub fn parse(text: &str, procedures: &dyn Procedures) -> Result<Self> {
         let parsed = parser::parse(text)?;
-        let (mut query, schema) = match parsed.body {
-            Body::Query(query) => (Some(query), None),
-            Body::Schema(command) => (None, Some(command)),
+        let (work, columns) = match parsed.body {
+            Body::Query(query) => {
+                let (query, columns) = bind(&query, procedures)?;
+                (Work::Query(query), columns)
+            }
+            Body::Schema(command) => (Work::Schema(command), Vec::new()),
         };
-        let columns = match &mut query {
-            Some(query) => bind(query, procedures)?,
-            None => Vec::new(),
-        };
-        Ok(Self { query, schema, columns, database: parsed.database, explain: parsed.explain })
+        Ok(Self { work, columns, database: parsed.database, explain: parsed.explain })
     }
 
     pub fn kind(&self) -> StatementKind {
-        match &self.query {
-            None => StatementKind::Schema,
-            Some(query) => match (query.writes(), query.returns()) {
+        match &self.work {
+            Work::Schema(_) => StatementKind::Schema,
+            Work::Query(query) => match (query.writes, query.returns) {
                 (false, _) => StatementKind::Read,
                 (true, true) => StatementKind::ReadWrite,
                 (true, false) => StatementKind::Write,
@@ -147,20 +150,23 @@ impl Transaction {
             now: Moment::now(),
             outer: Arc::default(),
         };
-        let Some(query) = &statement.query else {
-            match statement.schema {
-                Some(SchemaCommand::CreateIndex) => cursor.counters.indexes_added = 1,
-                Some(SchemaCommand::DropIndex) => cursor.counters.indexes_removed = 1,
-                None => {}
+        let query = match &statement.work {
+            Work::Query(query) => query,
+            Work::Schema(SchemaCommand::CreateIndex) => {
+                cursor.counters.indexes_added = 1;
+                return Ok(cursor);
             }
-            return Ok(cursor);
+            Work::Schema(SchemaCommand::DropIndex) => {
+                cursor.counters.indexes_removed = 1;
+                return Ok(cursor);
+            }
         };
         match &mut self.writing {
             Some(writing) if statement.writes() => cursor.fill(writing.run(context, query)?, query),
             _ => {
                 cursor.graph = context.graph.clone();
                 cursor.rows = exec::read(&context, query, Row::new())?;
-                if !query.returns() {
+                if !query.returns {
                     cursor.rows.by_ref().try_for_each(|row| row.map(drop))?;
                 }
             }
@@ -223,7 +229,7 @@ pub struct Cursor {
     pub graph: Arc<Graph>,
     pub counters: Counters,
     rows: Rows,
-    /// A row that was looked at.
+    /// A row that was looked at and not yet taken.
     ahead: Option<Result<Row>>,
 }
 
@@ -240,14 +246,14 @@ impl Cursor {
 
     fn fill(&mut self, (rows, counters, graph): (Vec<Row>, Counters, Arc<Graph>), query: &Query) {
         (self.counters, self.graph) = (counters, graph);
-        if query.returns() {
+        if query.returns {
             self.rows = Box::new(rows.into_iter().map(Ok));
         }
     }
 }
 
 impl Cursor {
-    /// The next row, which stays.
+    /// The next row, which is not taken: `next` gives it again.
     pub fn peek(&mut self) -> Option<&Result<Row>> {
         if self.ahead.is_none() {
             self.ahead = self.next();
@@ -264,8 +270,7 @@ impl Iterator for Cursor {
             return Some(row);
         }
         let row = self.rows.next()?;
-        // A procedure call that stands alone yields all its columns; a row may be shorter than
-        // the columns when its last values are null.
+        // A row may be shorter than the columns when its last values are null.
         Some(row.map(|mut row| {
             row.resize(self.columns.len(), crate::value::Value::Null);
             row

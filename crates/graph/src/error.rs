@@ -1,5 +1,5 @@
-//! What can go wrong with a query. Each variant is one outcome that a server reports under a code
-//! of its own; nobody needs to read the text to tell them apart.
+//! What can go wrong with a query. A server reports each variant under a code of its own, so nobody
+//! needs to read the text to tell them apart.
 
 use thiserror::Error;
 
@@ -47,6 +47,13 @@ pub enum Error {
         "another transaction has been writing for longer than the {waited_ms} ms that this one may wait"
     )]
     LockTimeout { waited_ms: u64 },
+}
+
+impl Error {
+    /// The result of integer arithmetic does not fit 64 bits.
+    pub(crate) fn overflow() -> Self {
+        Self::Arithmetic("long overflow".into())
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

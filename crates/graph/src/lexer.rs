@@ -1,4 +1,4 @@
-//! Cypher text to tokens with their places. Comments and white space end here.
+//! From the text of a query to tokens, each with its place. Comments and white space are dropped.
 
 use std::sync::Arc;
 

@@ -48,6 +48,17 @@ pub enum Direction {
     Both,
 }
 
+impl Direction {
+    /// The same relationships, seen from their other ends.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Outgoing => Self::Incoming,
+            Self::Incoming => Self::Outgoing,
+            Self::Both => Self::Both,
+        }
+    }
+}
+
 impl Graph {
     pub fn node(&self, id: u64) -> Option<&Node> {
         self.nodes.get(&id).map(Arc::as_ref)

@@ -1,98 +1,87 @@
-//! WITH and RETURN: aggregates are taken out of their expressions, and each part sees the variables
-//! that it may.
+//! WITH and RETURN: what each of their parts may see.
 
 use std::sync::Arc;
 
-use super::{Binder, Scope};
-use crate::ast::{Aggregate, Expression, Item, Projection, Variable};
+use super::binder::{Binder, Computed};
+use super::grouping::group_keys;
+use super::scope::Scope;
+use crate::ast::{self, Item};
+use crate::bound::{Expression, Filter, Projection, SortKey};
 use crate::error::{Error, Result};
 
 impl Binder<'_> {
-    pub(super) fn projection(&self, projection: &mut Projection, scope: &mut Scope) -> Result<()> {
-        if projection.all {
-            expand_star(projection, scope, &self.kept)?;
-        }
-        projection.width = scope.names.len();
-        projection.kept = if projection.is_return { 0 } else { self.kept.names.len() };
-        let aggregates = self.aggregates(projection, scope)?;
+    pub fn projection(
+        &self,
+        projection: &ast::Projection,
+        scope: &mut Scope,
+    ) -> Result<Projection> {
+        let kept = if projection.is_return { Scope::default() } else { self.kept.clone() };
+        let starred = if projection.all { starred(projection, scope, &kept)? } else { Vec::new() };
+        let items: Vec<&Item> = starred.iter().chain(&projection.items).collect();
+        let (aggregates, results) = self.aggregates(&items, &projection.order, scope)?;
         let is_grouping = !aggregates.is_empty() || projection.distinct;
-        if is_grouping {
-            name_results(projection);
-        }
-        let mut wide = scope.clone();
-        wide.names.extend(aggregates.iter().map(|_| Arc::from("")));
-        for item in &mut projection.items {
-            self.expression(&mut item.expression, &wide)?;
-        }
-        if !aggregates.is_empty() {
-            check_implicit_keys(&projection.items)?;
-        }
-        projection.aggregates = aggregates;
+        let mut wide = scope.with_nameless(aggregates.len());
+        let binder = Binder { computed: &results, ..*self };
+        let bound = items.iter().map(|item| binder.expression(&item.expression, &wide));
+        let bound = bound.collect::<Result<Vec<_>>>()?;
+        let keys = if aggregates.is_empty() { Vec::new() } else { group_keys(&bound)? };
+        let output = outputs(kept.clone(), &items)?;
+        let mut computed = Vec::new();
         if is_grouping {
             // A group has no one value for anything but its results.
             wide = wide.hidden();
+            computed.extend(repeated(&items, wide.width()));
+            computed.extend(results);
         }
-        let output = self.outputs(projection)?;
-        wide.names.extend(projection.items.iter().map(|item| item.name.clone()));
-        for key in &mut projection.order {
-            self.expression(&mut key.expression, &wide)?;
+        for item in &items {
+            wide.add(&item.name);
         }
+        let order = self.sort_keys(&projection.order, &computed, &wide)?;
         let nothing = Scope::default();
-        self.optional(projection.skip.as_mut(), &nothing)?;
-        self.optional(projection.limit.as_mut(), &nothing)?;
-        // WHERE behind a plain WITH still sees what was there before.
-        let is_plain =
-            projection.order.is_empty() && projection.skip.is_none() && projection.limit.is_none();
-        projection.filter_sees_input = is_plain && !is_grouping;
-        let seen = if projection.filter_sees_input { &wide } else { &output };
-        self.optional(projection.filter.as_mut(), seen)?;
+        let skip = self.optional(projection.skip.as_ref(), &nothing)?;
+        let limit = self.optional(projection.limit.as_ref(), &nothing)?;
+        let is_plain = order.is_empty() && skip.is_none() && limit.is_none() && !is_grouping;
+        let filter = match &projection.filter {
+            None => None,
+            // WHERE after a plain WITH still sees what was there before.
+            Some(filter) if is_plain => Some(Filter::WithInput(self.expression(filter, &wide)?)),
+            Some(filter) => Some(Filter::OfOutput(self.expression(filter, &output)?)),
+        };
+        let (kept, width) = (kept.width(), scope.width());
         *scope = output;
-        Ok(())
+        Ok(Projection {
+            distinct: projection.distinct,
+            kept,
+            width,
+            aggregates,
+            keys,
+            items: bound,
+            order,
+            skip,
+            limit,
+            filter,
+        })
     }
 
-    fn aggregates(&self, projection: &mut Projection, scope: &Scope) -> Result<Vec<Aggregate>> {
-        let mut aggregates = Vec::new();
-        for item in &mut projection.items {
-            take_aggregates(&mut item.expression, projection.width, &mut aggregates);
-        }
-        let is_aggregating = !aggregates.is_empty();
-        for key in &mut projection.order {
-            take_aggregates(&mut key.expression, projection.width, &mut aggregates);
-        }
-        if !is_aggregating && !aggregates.is_empty() {
-            return Err(Error::Semantic(
-                "ORDER BY may only aggregate where the projection does".into(),
-            ));
-        }
-        for aggregate in &mut aggregates {
-            self.optional_box(aggregate.argument.as_mut(), scope)?;
-            self.optional_box(aggregate.fraction.as_mut(), scope)?;
-        }
-        Ok(aggregates)
-    }
-
-    /// The variables behind the projection.
-    fn outputs(&self, projection: &Projection) -> Result<Scope> {
-        let mut names: Vec<&Arc<str>> = Vec::new();
-        for item in &projection.items {
-            if names.contains(&&item.name) {
-                return Err(Error::Semantic(
-                    "Multiple result columns with the same name are not supported".into(),
-                ));
-            }
-            names.push(&item.name);
-        }
-        let mut output = if projection.is_return { Scope::default() } else { self.kept.clone() };
-        output.names.extend(names.into_iter().cloned());
-        Ok(output)
+    fn sort_keys(
+        &self,
+        keys: &[ast::SortKey],
+        computed: &[Computed<'_>],
+        scope: &Scope,
+    ) -> Result<Vec<SortKey>> {
+        let binder = Binder { computed, ..*self };
+        let bound = keys.iter().map(|key| {
+            let expression = binder.expression(&key.expression, scope)?;
+            Ok(SortKey { expression, descending: key.descending })
+        });
+        bound.collect()
     }
 }
 
 /// `*` stands for every variable in alphabetical order; what stays in sight anyway needs no name.
-fn expand_star(projection: &mut Projection, scope: &Scope, kept: &Scope) -> Result<()> {
-    let is_kept = |name: &Arc<str>| !projection.is_return && kept.slot(name).is_some();
-    let mut names: Vec<_> =
-        scope.names.iter().filter(|name| !name.is_empty() && !is_kept(name)).cloned().collect();
+fn starred(projection: &ast::Projection, scope: &Scope, kept: &Scope) -> Result<Vec<Item>> {
+    let is_wanted = |name: &&Arc<str>| !name.is_empty() && kept.slot(name).is_none();
+    let mut names: Vec<_> = scope.names().iter().filter(is_wanted).cloned().collect();
     if names.is_empty() && projection.is_return {
         return Err(Error::Semantic(
             "RETURN * is not allowed when there are no variables in scope".into(),
@@ -100,85 +89,28 @@ fn expand_star(projection: &mut Projection, scope: &Scope, kept: &Scope) -> Resu
     }
     names.sort();
     names.dedup();
-    let item = |name: Arc<str>| Item {
-        expression: Expression::Variable(Variable::new(name.clone())),
-        name,
-        has_alias: true,
-    };
-    let items = names.into_iter().map(item).chain(std::mem::take(&mut projection.items));
-    projection.items = items.collect();
-    projection.all = false;
-    Ok(())
+    let item = |name: Arc<str>| Item { expression: ast::Expression::Variable(name.clone()), name };
+    Ok(names.into_iter().map(item).collect())
 }
 
-/// A sort key that is the same expression as a result stands for that result.
-fn name_results(projection: &mut Projection) {
-    for key in &mut projection.order {
-        name_result(&mut key.expression, &projection.items);
-    }
+/// The items, for sort keys that repeat one of them. Their values are in the slots from `first` on.
+fn repeated<'a>(items: &[&'a Item], first: usize) -> impl Iterator<Item = Computed<'a>> {
+    items.iter().enumerate().map(move |(index, item)| Computed {
+        expression: &item.expression,
+        stand_in: Expression::Variable(first + index),
+    })
 }
 
-fn name_result(expression: &mut Expression, items: &[Item]) {
-    if let Some(item) = items.iter().find(|item| item.expression == *expression) {
-        *expression = Expression::Variable(Variable::new(item.name.clone()));
-        return;
-    }
-    expression.children_mut().into_iter().for_each(|child| name_result(child, items));
-}
-
-/// Puts `Slot` in the place of each aggregate; equal ones share a slot.
-fn take_aggregates(expression: &mut Expression, width: usize, aggregates: &mut Vec<Aggregate>) {
-    if let Expression::Aggregate(aggregate) = expression {
-        let known = aggregates.iter().position(|known| known == aggregate);
-        let index = known.unwrap_or_else(|| {
-            aggregates.push(aggregate.clone());
-            aggregates.len() - 1
-        });
-        *expression = Expression::Slot(width + index);
-        return;
-    }
-    expression
-        .children_mut()
-        .into_iter()
-        .for_each(|child| take_aggregates(child, width, aggregates));
-}
-
-/// Beside an aggregate only group keys may stand: anything else has no one value in the group.
-fn check_implicit_keys(items: &[Item]) -> Result<()> {
-    let (aggregated, keys): (Vec<_>, Vec<_>) =
-        items.iter().map(|item| item.expression.clone()).partition(has_slot);
-    for mut expression in aggregated {
-        if !is_covered(&mut expression, &keys) {
+/// The variables after the projection.
+fn outputs(kept: Scope, items: &[&Item]) -> Result<Scope> {
+    let mut output = kept;
+    for (index, item) in items.iter().enumerate() {
+        if items[..index].iter().any(|other| other.name == item.name) {
             return Err(Error::Semantic(
-                "Aggregation column contains implicit grouping expressions: name them in a WITH before".into(),
+                "Multiple result columns with the same name are not supported".into(),
             ));
         }
+        output.add(&item.name);
     }
-    Ok(())
-}
-
-pub(crate) fn has_slot(expression: &Expression) -> bool {
-    matches!(expression, Expression::Slot(_))
-        || expression.clone().children_mut().into_iter().any(|child| has_slot(child))
-}
-
-fn is_covered(expression: &mut Expression, keys: &[Expression]) -> bool {
-    if keys.contains(expression) {
-        return true;
-    }
-    // The variables that an expression brings itself are no keys, but have one value all the same.
-    let own: Vec<Variable> = match expression {
-        Expression::Variable(_)
-        | Expression::PatternComprehension { .. }
-        | Expression::Subquery { .. } => return false,
-        Expression::ListComprehension { variable, .. }
-        | Expression::Quantifier { variable, .. } => vec![variable.clone()],
-        Expression::Reduce { accumulator, variable, .. } => {
-            vec![accumulator.clone(), variable.clone()]
-        }
-        _ => Vec::new(),
-    };
-    let keys: Vec<_> =
-        keys.iter().cloned().chain(own.into_iter().map(Expression::Variable)).collect();
-    expression.children_mut().into_iter().all(|child| is_covered(child, &keys))
+    Ok(output)
 }

@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::mismatch;
-use crate::ast::Binary;
 use crate::error::Result;
-use crate::value::Value;
+use crate::kinds::Binary;
+use crate::value::{Value, mismatch};
 
 pub(super) fn compare(operator: Binary, left: &Value, right: &Value) -> Value {
     match operator {

@@ -1,26 +1,26 @@
-//! MATCH: backtracking over candidates, one step for each node and relationship of the patterns.
-//! Which variables are bound when a step runs is known beforehand, so that nothing is undone.
+//! MATCH: a search with backtracking, one step for each node and relationship of the patterns. The
+//! plan knows which variables have values when a step runs, so nothing has to be undone in the row.
 
+mod expansion;
+mod frame;
 mod plan;
 
 use std::sync::Arc;
 
-use crate::ast::{Expression, NodePattern, Pattern, RelationshipPattern};
+use super::fit::{node_fits, walk};
+use super::rows::Rows;
+use super::shortest;
+use crate::bound::Pattern;
 use crate::context::Context;
-use crate::error::{Error, Result};
-use crate::eval::{Row, get, mismatch, set};
-use crate::exec::Rows;
-use crate::exec::shortest;
-use crate::store::{Direction, Entity};
-use crate::value::{Path, Value, map_get};
+use crate::error::Result;
+use crate::row::{Row, get, set};
+use crate::value::{Value, mismatch};
+use expansion::{Expansion, known_relationships};
+use frame::{Candidate, Frame};
 use plan::{Step, StepKind, plan, scan_label};
 
 /// Every way in which the patterns fit the graph, from `row`.
-pub fn matches(context: &Context, patterns: &[Pattern], row: Row) -> Result<Rows> {
-    matches_of(context, patterns.into(), row)
-}
-
-pub(super) fn matches_of(context: &Context, patterns: Arc<[Pattern]>, row: Row) -> Result<Rows> {
+pub fn matches(context: &Context, patterns: Arc<[Pattern]>, row: Row) -> Result<Rows> {
     let steps = plan(context, &patterns)?;
     let width = patterns.iter().map(|pattern| pattern.nodes.len()).max().unwrap_or(0);
     let nodes = vec![vec![0; width]; patterns.len()];
@@ -37,22 +37,6 @@ pub(super) fn matches_of(context: &Context, patterns: Arc<[Pattern]>, row: Row) 
     }))
 }
 
-/// A node that fits, and the relationships that lead to it.
-#[derive(Clone, Debug, Default)]
-struct Candidate {
-    node: u64,
-    relationships: Vec<u64>,
-}
-
-#[derive(Debug)]
-struct Frame {
-    candidates: std::vec::IntoIter<Candidate>,
-    /// Relationships of the candidate that is being tried.
-    used: Vec<u64>,
-    /// Where the next batch of a scan begins.
-    scan: Option<u64>,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     New,
@@ -65,7 +49,7 @@ struct Matcher {
     patterns: Arc<[Pattern]>,
     steps: Vec<Step>,
     row: Row,
-    /// The node at each place of each pattern, as far as the search has come.
+    /// The node that was found for each place of each pattern, so far.
     nodes: Vec<Vec<u64>>,
     hops: Vec<Vec<Vec<u64>>>,
     frames: Vec<Frame>,
@@ -157,7 +141,7 @@ impl Matcher {
         Ok(())
     }
 
-    /// Takes a candidate into the row if it fits.
+    /// Puts a candidate into the row, and says whether it fits.
     fn try_candidate(&mut self, step: Step, candidate: Candidate) -> Result<bool> {
         let patterns = self.patterns.clone();
         let pattern = &patterns[step.pattern];
@@ -190,12 +174,12 @@ impl Matcher {
 
     fn take_relationships(&mut self, pattern: usize, hop: usize, relationships: &[u64]) {
         let relationship = &self.patterns[pattern].relationships[hop];
-        if let Some(variable) = &relationship.variable {
+        if let Some(slot) = relationship.slot {
             let value = match (relationship.length, relationships) {
                 (None, [id]) => Value::Relationship(*id),
                 _ => Value::list(relationships.iter().map(|id| Value::Relationship(*id)).collect()),
             };
-            set(&mut self.row, variable.slot, value);
+            set(&mut self.row, slot, value);
         }
         self.hops[pattern][hop] = relationships.to_vec();
     }
@@ -203,10 +187,10 @@ impl Matcher {
     fn result(&self) -> Result<Row> {
         let mut row = self.row.clone();
         for (index, pattern) in self.patterns.iter().enumerate() {
-            let Some(variable) = &pattern.path else { continue };
+            let Some(slot) = pattern.path else { continue };
             let relationships = self.hops[index][..pattern.relationships.len()].concat();
             let path = walk(&self.context, self.nodes[index][0], relationships)?;
-            set(&mut row, variable.slot, Value::Path(Arc::new(path)));
+            set(&mut row, slot, Value::Path(Arc::new(path)));
         }
         Ok(row)
     }
@@ -218,125 +202,18 @@ impl Matcher {
         forwards: bool,
         from: u64,
     ) -> Result<Vec<Candidate>> {
-        let relationship = &self.patterns[pattern].relationships[hop];
+        let pattern = &self.patterns[pattern];
+        let relationship = &pattern.relationships[hop];
         let direction =
             if forwards { relationship.direction } else { relationship.direction.reversed() };
-        let (fewest, most) = relationship.length.unwrap_or((1, Some(1)));
-        let mut search = Expansion {
-            matcher: self,
-            relationship,
-            // A relationship variable with a value from an earlier clause names the only candidate.
-            known: known_relationships(relationship, self.patterns[pattern].bound_below, &self.row),
-            direction,
-            fewest,
-            most: most.unwrap_or(u64::MAX),
-            path: Vec::new(),
-            found: Vec::new(),
-            row: self.row.clone(),
-        };
-        search.run(from)?;
-        let mut found = search.found;
+        let known = known_relationships(relationship, pattern.bound_below, &self.row);
+        let expansion =
+            Expansion::new(&self.context, &self.frames, relationship, known, self.row.clone());
+        let mut found = expansion.run(from, direction)?;
         if !forwards {
             found.iter_mut().for_each(|candidate| candidate.relationships.reverse());
         }
         Ok(found)
-    }
-
-    /// A relationship appears once in everything that one MATCH finds.
-    fn is_used(&self, relationship: u64) -> bool {
-        self.frames.iter().any(|frame| frame.used.contains(&relationship))
-    }
-}
-
-/// All paths of `fewest..=most` hops from a node, depth first, without recursion.
-struct Expansion<'a> {
-    matcher: &'a Matcher,
-    relationship: &'a RelationshipPattern,
-    known: Option<Vec<u64>>,
-    direction: Direction,
-    fewest: u64,
-    most: u64,
-    path: Vec<u64>,
-    found: Vec<Candidate>,
-    row: Row,
-}
-
-impl Expansion<'_> {
-    fn run(&mut self, from: u64) -> Result<()> {
-        if self.fewest == 0 {
-            self.keep(from)?;
-        }
-        let graph = &self.matcher.context.graph;
-        let next = |node| graph.relationships_of(node, self.direction).into_iter();
-        let mut stack = vec![(from, next(from))];
-        while let Some((node, relationships)) = stack.last_mut() {
-            self.matcher.context.control.check()?;
-            let (node, depth) = (*node, self.path.len() as u64);
-            let Some(id) = relationships.next().filter(|_| depth < self.most) else {
-                stack.pop();
-                self.path.pop();
-                continue;
-            };
-            if self.path.contains(&id) || self.matcher.is_used(id) || !self.fits(id)? {
-                continue;
-            }
-            let found = graph.existing_relationship(id)?;
-            let other = if found.start == node { found.end } else { found.start };
-            self.path.push(id);
-            if depth + 1 >= self.fewest {
-                self.keep(other)?;
-            }
-            stack.push((other, graph.relationships_of(other, self.direction).into_iter()));
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, node: u64) -> Result<()> {
-        if self.known.as_ref().is_none_or(|known| *known == self.path) {
-            let candidate = Candidate { node, relationships: self.path.clone() };
-            self.found.push(candidate);
-            let bytes = self.found.len() * (size_of::<Candidate>() + 8 * self.path.len());
-            self.matcher.context.control.fits(bytes)?;
-        }
-        Ok(())
-    }
-
-    fn fits(&mut self, id: u64) -> Result<bool> {
-        let context = &self.matcher.context;
-        let found = context.graph.existing_relationship(id)?;
-        let has_type = self
-            .relationship
-            .types
-            .as_ref()
-            .is_none_or(|types| types.matches(std::slice::from_ref(&found.kind)));
-        if !has_type {
-            return Ok(false);
-        }
-        let entity = Entity::Relationship(id);
-        if !properties_fit(context, self.relationship.properties.as_ref(), entity, &mut self.row)? {
-            return Ok(false);
-        }
-        let Some(filter) = &self.relationship.filter else { return Ok(true) };
-        if let Some(variable) = &self.relationship.variable {
-            set(&mut self.row, variable.slot, Value::Relationship(id));
-        }
-        context.is_true(filter, &mut self.row)
-    }
-}
-
-impl Candidate {
-    fn of_node(node: u64) -> Self {
-        Self { node, relationships: Vec::new() }
-    }
-}
-
-impl Direction {
-    fn reversed(self) -> Self {
-        match self {
-            Self::Outgoing => Self::Incoming,
-            Self::Incoming => Self::Outgoing,
-            Self::Both => Self::Both,
-        }
     }
 }
 
@@ -346,67 +223,6 @@ fn bound_node(value: &Value) -> Result<Vec<Candidate>> {
         Value::Node(id) => Ok(vec![Candidate::of_node(*id)]),
         other => Err(mismatch("NODE", other)),
     }
-}
-
-fn known_relationships(
-    relationship: &RelationshipPattern,
-    bound_below: usize,
-    row: &Row,
-) -> Option<Vec<u64>> {
-    let variable = relationship.variable.as_ref().filter(|variable| variable.slot < bound_below)?;
-    let id = |value: &Value| match value {
-        Value::Relationship(id) => Some(*id),
-        _ => None,
-    };
-    match get(row, variable.slot) {
-        Value::List(list) => Some(list.iter().filter_map(id).collect()),
-        // Null names no relationship, so that nothing matches.
-        value => Some(id(value).into_iter().collect()),
-    }
-}
-
-pub(super) fn node_fits(
-    context: &Context,
-    node: &NodePattern,
-    id: u64,
-    row: &mut Row,
-) -> Result<bool> {
-    let found = context.graph.existing_node(id)?;
-    if !node.labels.as_ref().is_none_or(|labels| labels.matches(&found.labels)) {
-        return Ok(false);
-    }
-    if !properties_fit(context, node.properties.as_ref(), Entity::Node(id), row)? {
-        return Ok(false);
-    }
-    node.filter.as_ref().map_or(Ok(true), |filter| context.is_true(filter, row))
-}
-
-pub(super) fn properties_fit(
-    context: &Context,
-    wanted: Option<&Expression>,
-    entity: Entity,
-    row: &mut Row,
-) -> Result<bool> {
-    let Some(wanted) = wanted else { return Ok(true) };
-    let Value::Map(wanted) = context.eval(wanted, row)? else {
-        return Err(Error::Type("a pattern's properties must be a map".into()));
-    };
-    let have = context.graph.properties(entity)?;
-    Ok(wanted.iter().all(|(key, value)| {
-        map_get(have, key).is_some_and(|found| found.equals(value) == Some(true))
-    }))
-}
-
-/// The path from `start` along relationships, each taken from whichever end has been reached.
-pub(super) fn walk(context: &Context, start: u64, relationships: Vec<u64>) -> Result<Path> {
-    let mut nodes = vec![start];
-    let mut at = start;
-    for id in &relationships {
-        let r = context.graph.existing_relationship(*id)?;
-        at = if r.start == at { r.end } else { r.start };
-        nodes.push(at);
-    }
-    Ok(Path { nodes, relationships })
 }
 
 const SCAN_BATCH: usize = 256;

@@ -1,16 +1,18 @@
-//! shortestPath and allShortestPaths: breadth first from one end, keeping every way that arrives
-//! in as few hops as the first.
+//! shortestPath and allShortestPaths. The search goes breadth first from one end, and keeps every
+//! way that arrives in as few hops as the first one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::matching::{properties_fit, walk};
-use crate::ast::{Expression, Pattern, Shortest};
+use super::fit::{properties_fit, walk};
+use crate::bound::{Expression, Pattern};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::{Row, get, mismatch};
+use crate::kinds::Shortest;
+use crate::row::{Row, get};
 use crate::store::Entity;
 use crate::value::Value;
+use crate::value::mismatch;
 
 /// `shortestPath((a)-[*]-(b))` as an expression, between nodes that are known.
 pub fn shortest_path(context: &Context, pattern: &Pattern, row: &mut Row) -> Result<Value> {

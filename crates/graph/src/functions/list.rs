@@ -1,42 +1,86 @@
 //! Lists, and functions of values of any type.
 
-use crate::context::Context;
+use super::function::{Call, Function};
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
-use crate::value::Value;
+use crate::value::{Value, mismatch};
 
-pub(super) fn call(context: &Context, name: &str, arguments: &[Value]) -> Option<Result<Value>> {
-    Some(match (name, arguments) {
-        ("coalesce", values) => {
-            Ok(values.iter().find(|value| !value.is_null()).cloned().unwrap_or(Value::Null))
-        }
-        ("nullif", [a, b]) => Ok(if a.equals(b) == Some(true) { Value::Null } else { a.clone() }),
-        ("valuetype", [Value::List(_)]) => Err(Error::Unsupported("valueType() of a list".into())),
-        ("valuetype", [value]) => {
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("coalesce", |call| {
+        let known = call.arguments.iter().find(|value| !value.is_null());
+        Ok(known.cloned().unwrap_or(Value::Null))
+    }),
+    Function::new("nullif", |call| match call.arguments {
+        [a, b] => Ok(if a.equals(b) == Some(true) { Value::Null } else { a.clone() }),
+        _ => Err(call.unknown()),
+    }),
+    Function::new("valuetype", value_type),
+    Function::new("size", |call| {
+        of_list(call, |value| match value {
+            Value::String(string) => Some(Value::Integer(string.chars().count() as i64)),
+            Value::List(list) => Some(Value::Integer(list.len() as i64)),
+            _ => None,
+        })
+    }),
+    Function::new("head", |call| {
+        of_list(call, |value| Some(items(value)?.first().cloned().unwrap_or(Value::Null)))
+    }),
+    Function::new("last", |call| {
+        of_list(call, |value| Some(items(value)?.last().cloned().unwrap_or(Value::Null)))
+    }),
+    Function::new("tail", |call| {
+        of_list(call, |value| {
+            Some(Value::list(items(value)?.get(1..).unwrap_or_default().to_vec()))
+        })
+    }),
+    Function::new("reverse", |call| {
+        of_list(call, |value| match value {
+            Value::List(list) => Some(Value::list(list.iter().rev().cloned().collect())),
+            Value::String(string) => Some(string.chars().rev().collect::<String>().into()),
+            _ => None,
+        })
+    }),
+    Function::new("isempty", |call| {
+        of_list(call, |value| match value {
+            Value::List(list) => Some(list.is_empty().into()),
+            Value::String(string) => Some(string.is_empty().into()),
+            Value::Map(map) => Some(map.is_empty().into()),
+            _ => None,
+        })
+    }),
+    Function::new("range", whole_range),
+];
+
+/// A function of one list, which is null for null; some of them take strings and maps as well.
+fn of_list(call: &Call<'_>, function: fn(&Value) -> Option<Value>) -> Result<Value> {
+    match call.arguments {
+        [Value::Null] => Ok(Value::Null),
+        [value] => function(value).ok_or_else(|| mismatch("LIST<ANY>", value)),
+        _ => Err(call.unknown()),
+    }
+}
+
+fn items(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::List(list) => Some(list),
+        _ => None,
+    }
+}
+
+fn value_type(call: &Call<'_>) -> Result<Value> {
+    match call.arguments {
+        [Value::List(_)] => Err(Error::Unsupported("valueType() of a list".into())),
+        [value] => {
             let suffix = if value.is_null() { "" } else { " NOT NULL" };
             Ok(format!("{}{suffix}", value.type_name()).into())
         }
-        ("size" | "head" | "last" | "tail" | "reverse" | "isempty", [Value::Null]) => {
-            Ok(Value::Null)
-        }
-        ("size", [Value::String(string)]) => Ok(Value::Integer(string.chars().count() as i64)),
-        ("size", [Value::List(list)]) => Ok(Value::Integer(list.len() as i64)),
-        ("head", [Value::List(list)]) => Ok(list.first().cloned().unwrap_or(Value::Null)),
-        ("last", [Value::List(list)]) => Ok(list.last().cloned().unwrap_or(Value::Null)),
-        ("tail", [Value::List(list)]) => {
-            Ok(Value::list(list.get(1..).unwrap_or_default().to_vec()))
-        }
-        ("reverse", [Value::List(list)]) => Ok(Value::list(list.iter().rev().cloned().collect())),
-        ("reverse", [Value::String(string)]) => Ok(string.chars().rev().collect::<String>().into()),
-        ("isempty", [Value::List(list)]) => Ok(list.is_empty().into()),
-        ("isempty", [Value::String(string)]) => Ok(string.is_empty().into()),
-        ("isempty", [Value::Map(map)]) => Ok(map.is_empty().into()),
-        ("size" | "head" | "last" | "tail" | "reverse" | "isempty", [other]) => {
-            Err(mismatch("LIST<ANY>", other))
-        }
-        ("range", arguments) => whole_range(context, arguments),
-        _ => return None,
-    })
+        _ => Err(call.unknown()),
+    }
+}
+
+fn whole_range(call: &Call<'_>) -> Result<Value> {
+    let numbers = range(call.arguments)?;
+    call.context.control.fits(numbers.len().saturating_mul(size_of::<Value>()))?;
+    Ok(Value::list(numbers.map(Value::Integer).collect()))
 }
 
 /// The numbers that `range(start, end, step)` stands for, made one by one.
@@ -62,7 +106,7 @@ pub fn range(arguments: &[Value]) -> Result<impl ExactSizeIterator<Item = i64> +
     } else {
         distance / i128::from(step) + 1
     };
-    // More than this nobody counts through: at a billion a second it is 584 years.
+    // A larger count makes no difference: at a billion a second this one takes 584 years.
     let count = u64::try_from(count).unwrap_or(u64::MAX) as usize;
     Ok(Range { next: start, step, left: count })
 }
@@ -89,9 +133,3 @@ impl Iterator for Range {
 }
 
 impl ExactSizeIterator for Range {}
-
-fn whole_range(context: &Context, arguments: &[Value]) -> Result<Value> {
-    let numbers = range(arguments)?;
-    context.control.fits(numbers.len().saturating_mul(size_of::<Value>()))?;
-    Ok(Value::list(numbers.map(Value::Integer).collect()))
-}

@@ -1,136 +1,95 @@
-//! Arithmetic, numbers and conversions to them.
+//! Functions of numbers, and conversions to them.
 
-use crate::ast::Binary;
+use super::function::{Call, Function};
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
-use crate::temporal;
-use crate::value::Value;
+use crate::value::{Value, mismatch};
 
-/// `+ - * / % ^`, and what `+` means for strings, lists and times.
-pub fn arithmetic(operator: Binary, left: Value, right: Value) -> Result<Value> {
-    match (operator, left, right) {
-        (_, Value::Null, _) | (_, _, Value::Null) => Ok(Value::Null),
-        (Binary::Add, Value::List(a), Value::List(b)) => Ok(Value::list([&a[..], &b[..]].concat())),
-        (Binary::Add, Value::List(a), b) => Ok(Value::list([&a[..], &[b]].concat())),
-        (Binary::Add, a, Value::List(b)) => Ok(Value::list([&[a], &b[..]].concat())),
-        (Binary::Add, Value::String(a), b) => {
-            Ok(format!("{a}{}", super::text::appended(&b)?).into())
-        }
-        (Binary::Add, a, Value::String(b)) => {
-            Ok(format!("{}{b}", super::text::appended(&a)?).into())
-        }
-        (Binary::Add, value, Value::Duration(duration))
-        | (Binary::Add, Value::Duration(duration), value) => temporal::add(&value, duration),
-        (Binary::Subtract, value, Value::Duration(duration)) => {
-            temporal::add(&value, duration.negated()?)
-        }
-        (Binary::Power, a, b) => Ok(float(&a)?.powf(float(&b)?).into()),
-        (operator, Value::Integer(a), Value::Integer(b)) => integers(operator, a, b),
-        (operator, a, b) => Ok(floats(operator, float(&a)?, float(&b)?).into()),
-    }
-}
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("ceil", |call| of_float(call, f64::ceil)),
+    Function::new("floor", |call| of_float(call, f64::floor)),
+    Function::new("sqrt", |call| of_float(call, f64::sqrt)),
+    Function::new("exp", |call| of_float(call, f64::exp)),
+    Function::new("log", |call| of_float(call, f64::ln)),
+    Function::new("log10", |call| of_float(call, f64::log10)),
+    Function::new("sin", |call| of_float(call, f64::sin)),
+    Function::new("cos", |call| of_float(call, f64::cos)),
+    Function::new("tan", |call| of_float(call, f64::tan)),
+    Function::new("asin", |call| of_float(call, f64::asin)),
+    Function::new("acos", |call| of_float(call, f64::acos)),
+    Function::new("atan", |call| of_float(call, f64::atan)),
+    Function::new("degrees", |call| of_float(call, f64::to_degrees)),
+    Function::new("radians", |call| of_float(call, f64::to_radians)),
+    Function::new("atan2", |call| match call.arguments {
+        [a, b] => Ok(float(a)?.atan2(float(b)?).into()),
+        _ => Err(call.unknown()),
+    }),
+    Function::new("abs", |call| {
+        of_value(call, |value| match value {
+            Value::Integer(integer) => {
+                integer.checked_abs().map(Value::Integer).ok_or_else(Error::overflow)
+            }
+            value => Ok(float(value)?.abs().into()),
+        })
+    }),
+    Function::new("sign", |call| of_value(call, |value| Ok(sign(float(value)?)))),
+    Function::new("round", rounded),
+    Function::new("isnan", |call| of_value(call, |value| Ok(float(value)?.is_nan().into()))),
+    Function::new("pi", |call| constant(call, std::f64::consts::PI)),
+    Function::new("e", |call| constant(call, std::f64::consts::E)),
+    Function::new("rand", |call| constant(call, rand::random())),
+    Function::new("tointeger", |call| of_value(call, to_integer)),
+    Function::new("tofloat", |call| of_value(call, to_float)),
+    Function::new("toboolean", |call| of_value(call, to_boolean)),
+    Function::new("tointegerornull", |call| of_value(call, |value| or_null(to_integer(value)))),
+    Function::new("tofloatornull", |call| of_value(call, |value| or_null(to_float(value)))),
+    Function::new("tobooleanornull", |call| of_value(call, |value| or_null(to_boolean(value)))),
+];
 
-pub fn overflow() -> Error {
-    Error::Arithmetic("long overflow".into())
-}
-
-fn integers(operator: Binary, a: i64, b: i64) -> Result<Value> {
-    if b == 0 && matches!(operator, Binary::Divide | Binary::Modulo) {
-        return Err(Error::Arithmetic("/ by zero".into()));
-    }
-    let result = match operator {
-        Binary::Add => a.checked_add(b),
-        Binary::Subtract => a.checked_sub(b),
-        Binary::Multiply => a.checked_mul(b),
-        Binary::Divide => a.checked_div(b),
-        _ => Some(a.wrapping_rem(b)),
-    };
-    result.map(Value::Integer).ok_or_else(overflow)
-}
-
-fn floats(operator: Binary, a: f64, b: f64) -> f64 {
-    match operator {
-        Binary::Add => a + b,
-        Binary::Subtract => a - b,
-        Binary::Multiply => a * b,
-        Binary::Divide => a / b,
-        _ => a % b,
-    }
-}
-
-fn float(value: &Value) -> Result<f64> {
+pub(super) fn float(value: &Value) -> Result<f64> {
     value.as_float().ok_or_else(|| mismatch("INTEGER or FLOAT", value))
 }
 
-pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
-    if let Some(result) = of_one_float(name, arguments) {
-        return Some(result);
+fn of_float(call: &Call<'_>, function: fn(f64) -> f64) -> Result<Value> {
+    match call.arguments {
+        [Value::Null] => Ok(Value::Null),
+        [value] => Ok(function(float(value)?).into()),
+        _ => Err(call.unknown()),
     }
-    Some(match (name, arguments) {
-        (
-            "abs" | "sign" | "round" | "tointeger" | "tofloat" | "toboolean" | "tointegerornull"
-            | "tofloatornull" | "tobooleanornull" | "isnan",
-            [Value::Null, ..],
-        ) => Ok(Value::Null),
-        ("abs", [Value::Integer(integer)]) => {
-            integer.checked_abs().map(Value::Integer).ok_or_else(overflow)
-        }
-        ("abs", [value]) => float(value).map(|float| float.abs().into()),
-        ("sign", [value]) => float(value).map(|float| {
-            Value::Integer(if float > 0.0 {
-                1
-            } else if float < 0.0 {
-                -1
-            } else {
-                0
-            })
-        }),
-        ("round", [value]) | ("round", [value, Value::Integer(0)]) => {
-            float(value).map(|float| round(float).into())
-        }
-        ("round", [value, Value::Integer(digits)]) => float(value).and_then(|float| {
+}
+
+/// A function of one argument; null for null, whatever follows it.
+fn of_value(call: &Call<'_>, function: fn(&Value) -> Result<Value>) -> Result<Value> {
+    match call.arguments {
+        [Value::Null, ..] => Ok(Value::Null),
+        [value] => function(value),
+        _ => Err(call.unknown()),
+    }
+}
+
+fn constant(call: &Call<'_>, float: f64) -> Result<Value> {
+    if call.arguments.is_empty() { Ok(float.into()) } else { Err(call.unknown()) }
+}
+
+fn or_null(converted: Result<Value>) -> Result<Value> {
+    Ok(converted.unwrap_or(Value::Null))
+}
+
+fn sign(float: f64) -> Value {
+    Value::Integer(i64::from(float > 0.0) - i64::from(float < 0.0))
+}
+
+fn rounded(call: &Call<'_>) -> Result<Value> {
+    match call.arguments {
+        [Value::Null, ..] => Ok(Value::Null),
+        [value] | [value, Value::Integer(0)] => Ok(round(float(value)?).into()),
+        [value, Value::Integer(digits)] => {
+            let float = float(value)?;
             let digits = usize::try_from(*digits).map_err(|_| {
                 Error::Argument("Precision argument to 'round()' cannot be negative".into())
             })?;
             Ok(round_decimal(float, digits).into())
-        }),
-        ("isnan", [value]) => float(value).map(|float| float.is_nan().into()),
-        ("atan2", [a, b]) => float(a).and_then(|a| Ok(a.atan2(float(b)?).into())),
-        ("pi", []) => Ok(std::f64::consts::PI.into()),
-        ("e", []) => Ok(std::f64::consts::E.into()),
-        ("rand", []) => Ok(rand::random::<f64>().into()),
-        ("tointeger", [value]) => to_integer(value),
-        ("tofloat", [value]) => to_float(value),
-        ("toboolean", [value]) => to_boolean(value),
-        ("tointegerornull", [value]) => Ok(to_integer(value).unwrap_or(Value::Null)),
-        ("tofloatornull", [value]) => Ok(to_float(value).unwrap_or(Value::Null)),
-        ("tobooleanornull", [value]) => Ok(to_boolean(value).unwrap_or(Value::Null)),
-        _ => return None,
-    })
-}
-
-fn of_one_float(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
-    let function: fn(f64) -> f64 = match name {
-        "ceil" => f64::ceil,
-        "floor" => f64::floor,
-        "sqrt" => f64::sqrt,
-        "exp" => f64::exp,
-        "log" => f64::ln,
-        "log10" => f64::log10,
-        "sin" => f64::sin,
-        "cos" => f64::cos,
-        "tan" => f64::tan,
-        "asin" => f64::asin,
-        "acos" => f64::acos,
-        "atan" => f64::atan,
-        "degrees" => f64::to_degrees,
-        "radians" => f64::to_radians,
-        _ => return None,
-    };
-    match arguments {
-        [Value::Null] => Some(Ok(Value::Null)),
-        [value] => Some(float(value).map(|float| function(float).into())),
-        _ => None,
+        }
+        _ => Err(call.unknown()),
     }
 }
 
@@ -174,7 +133,8 @@ fn parse_float(text: &str) -> Option<f64> {
     if is_number { text.parse().ok() } else { None }
 }
 
-/// With the names of infinity and not-a-number, and a letter for the type behind it.
+/// The same, but the names of infinity and not-a-number and a letter for the type at the end count
+/// as well.
 fn parse_java_float(text: &str) -> Option<f64> {
     match text.trim_start_matches(['+', '-']) {
         "Infinity" | "NaN" => text.replace("Infinity", "inf").parse().ok(),

@@ -1,58 +1,124 @@
 //! Strings, and what turns other values into them.
 
+use std::sync::Arc;
+
 use regex::RegexBuilder;
 
+use super::function::{Call, Function};
+use super::temporal;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::eval::mismatch;
-use crate::temporal;
-use crate::value::Value;
+use crate::value::{Value, mismatch};
 
-pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Result<Value>> {
-    if !NAMES.contains(&name) {
-        return None;
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("tostring", |call| of_value(call, |value| Ok(to_text(value)?.into()))),
+    Function::new("tostringornull", |call| of_value(call, |value| Ok(to_text(value).ok().into()))),
+    Function::new("toupper", |call| of_string(call, str::to_uppercase)),
+    Function::new("upper", |call| of_string(call, str::to_uppercase)),
+    Function::new("tolower", |call| of_string(call, str::to_lowercase)),
+    Function::new("lower", |call| of_string(call, str::to_lowercase)),
+    Function::new("trim", |call| of_string(call, |s| s.trim_matches(is_blank).into())),
+    Function::new("btrim", |call| of_string(call, |s| s.trim_matches(is_blank).into())),
+    Function::new("ltrim", |call| of_string(call, |s| s.trim_start_matches(is_blank).into())),
+    Function::new("rtrim", |call| of_string(call, |s| s.trim_end_matches(is_blank).into())),
+    Function::new("left", |call| unless_null(call, left)),
+    Function::new("right", |call| unless_null(call, right)),
+    Function::new("substring", |call| unless_null(call, substring)),
+    Function::new("replace", |call| unless_null(call, replace)),
+    Function::new("split", |call| unless_null(call, split)),
+    Function::new("char_length", |call| unless_null(call, char_length)),
+    Function::new("character_length", |call| unless_null(call, char_length)),
+    // Neo4j has these two. Here they are known, and refused with any argument but null.
+    Function::new("tostringlist", |call| unless_null(call, |_| None)),
+    Function::new("normalize", |call| unless_null(call, |_| None)),
+];
+
+/// Null if an argument is null; else what `function` gives, which is `None` for arguments that it
+/// does not take.
+fn unless_null(
+    call: &Call<'_>,
+    function: impl FnOnce(&[Value]) -> Option<Result<Value>>,
+) -> Result<Value> {
+    if call.arguments.iter().any(Value::is_null) {
+        return Ok(Value::Null);
     }
-    if arguments.iter().any(Value::is_null) {
-        return Some(Ok(Value::Null));
-    }
-    let text = |f: &dyn Fn(&str) -> String| match &arguments[0] {
-        Value::String(string) => Ok(f(string).into()),
-        other => Err(mismatch("STRING", other)),
-    };
-    Some(match (name, arguments) {
-        ("tostring", [value]) => to_text(value).map(Into::into),
-        ("tostringornull", [value]) => Ok(to_text(value).ok().into()),
-        ("toupper" | "upper", [_]) => text(&|s| s.to_uppercase()),
-        ("tolower" | "lower", [_]) => text(&|s| s.to_lowercase()),
-        ("trim" | "btrim", [_]) => text(&|s| s.trim_matches(is_blank).into()),
-        ("ltrim", [_]) => text(&|s| s.trim_start_matches(is_blank).into()),
-        ("rtrim", [_]) => text(&|s| s.trim_end_matches(is_blank).into()),
-        ("left", [_, Value::Integer(n)]) => {
-            length(*n).and_then(|n| text(&|s| s.chars().take(n).collect()))
+    function(call.arguments).unwrap_or_else(|| match call.arguments {
+        [other, ..] if !matches!(other, Value::String(_)) => Err(mismatch("STRING", other)),
+        _ => {
+            Err(Error::Argument(format!("function '{}' does not take these arguments", call.name)))
         }
-        ("right", [_, Value::Integer(n)]) => length(*n)
-            .and_then(|n| text(&|s| s.chars().skip(s.chars().count().saturating_sub(n)).collect())),
-        ("substring", [_, Value::Integer(from)]) => {
-            length(*from).and_then(|from| text(&|s| s.chars().skip(from).collect()))
-        }
-        ("substring", [_, Value::Integer(from), Value::Integer(n)]) => length(*from)
-            .and_then(|from| Ok((from, length(*n)?)))
-            .and_then(|(from, n)| text(&|s| s.chars().skip(from).take(n).collect())),
-        ("replace", [_, Value::String(from), Value::String(to)]) => {
-            text(&|s| s.replace(&**from, to))
-        }
-        ("split", [Value::String(string), Value::String(separator)]) if separator.is_empty() => {
-            Ok(Value::list(string.chars().map(|c| c.to_string().into()).collect()))
-        }
-        ("split", [Value::String(string), Value::String(separator)]) => {
-            Ok(super::strings(string.split(&**separator)))
-        }
-        ("char_length" | "character_length", [Value::String(string)]) => {
-            Ok(Value::Integer(string.chars().count() as i64))
-        }
-        (_, [other, ..]) if !matches!(other, Value::String(_)) => Err(mismatch("STRING", other)),
-        _ => Err(Error::Argument(format!("function '{name}' does not take these arguments"))),
     })
+}
+
+fn of_value(call: &Call<'_>, function: fn(&Value) -> Result<Value>) -> Result<Value> {
+    unless_null(call, |arguments| match arguments {
+        [value] => Some(function(value)),
+        _ => None,
+    })
+}
+
+fn of_string(call: &Call<'_>, function: fn(&str) -> String) -> Result<Value> {
+    unless_null(call, |arguments| match arguments {
+        [value] => Some(string(value).map(|s| function(s).into())),
+        _ => None,
+    })
+}
+
+fn string(value: &Value) -> Result<&str> {
+    match value {
+        Value::String(string) => Ok(string),
+        other => Err(mismatch("STRING", other)),
+    }
+}
+
+fn left(arguments: &[Value]) -> Option<Result<Value>> {
+    let [text, Value::Integer(n)] = arguments else { return None };
+    Some(length(*n).and_then(|n| Ok(part(string(text)?, 0, n))))
+}
+
+fn right(arguments: &[Value]) -> Option<Result<Value>> {
+    let [text, Value::Integer(n)] = arguments else { return None };
+    Some(length(*n).and_then(|n| {
+        let text = string(text)?;
+        Ok(part(text, text.chars().count().saturating_sub(n), n))
+    }))
+}
+
+fn substring(arguments: &[Value]) -> Option<Result<Value>> {
+    let (text, from, n) = match arguments {
+        [text, Value::Integer(from)] => (text, *from, None),
+        [text, Value::Integer(from), Value::Integer(n)] => (text, *from, Some(*n)),
+        _ => return None,
+    };
+    Some(length(from).and_then(|from| {
+        let n = n.map_or(Ok(usize::MAX), length)?;
+        Ok(part(string(text)?, from, n))
+    }))
+}
+
+/// `n` characters from the place `from` on, or what there is of them.
+fn part(text: &str, from: usize, n: usize) -> Value {
+    text.chars().skip(from).take(n).collect::<String>().into()
+}
+
+fn replace(arguments: &[Value]) -> Option<Result<Value>> {
+    let [text, Value::String(from), Value::String(to)] = arguments else { return None };
+    Some(string(text).map(|text| text.replace(&**from, to).into()))
+}
+
+fn split(arguments: &[Value]) -> Option<Result<Value>> {
+    let [Value::String(text), Value::String(separator)] = arguments else { return None };
+    let parts: Vec<Value> = if separator.is_empty() {
+        text.chars().map(|c| c.to_string().into()).collect()
+    } else {
+        text.split(&**separator).map(|part| Value::String(Arc::from(part))).collect()
+    };
+    Some(Ok(Value::list(parts)))
+}
+
+fn char_length(arguments: &[Value]) -> Option<Result<Value>> {
+    let [Value::String(text)] = arguments else { return None };
+    Some(Ok(Value::Integer(text.chars().count() as i64)))
 }
 
 fn length(n: i64) -> Result<usize> {
@@ -60,7 +126,7 @@ fn length(n: i64) -> Result<usize> {
         .map_err(|_| Error::Argument("a length or an index may not be negative".into()))
 }
 
-/// What `toString` gives, and `+` puts behind a string.
+/// What `toString` gives.
 fn to_text(value: &Value) -> Result<String> {
     if let Some(text) = temporal::format(value) {
         return text;
@@ -76,7 +142,7 @@ fn to_text(value: &Value) -> Result<String> {
     })
 }
 
-/// What `+` puts beside a string.
+/// What `+` appends to a string, or puts before it.
 pub(super) fn appended(value: &Value) -> Result<String> {
     match value {
         Value::String(_) | Value::Integer(_) | Value::Float(_) => to_text(value),
@@ -141,24 +207,3 @@ fn with_ascii_classes(pattern: &str) -> String {
 
 /// A compiled pattern may take this much; the engine runs in linear time.
 const REGEX_BYTES_MAX: usize = 1 << 20;
-const NAMES: [&str; 19] = [
-    "tostring",
-    "tostringornull",
-    "toupper",
-    "upper",
-    "tolower",
-    "lower",
-    "trim",
-    "btrim",
-    "ltrim",
-    "rtrim",
-    "left",
-    "right",
-    "substring",
-    "replace",
-    "split",
-    "char_length",
-    "character_length",
-    "tostringlist",
-    "normalize",
-];

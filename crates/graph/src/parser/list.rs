@@ -1,4 +1,4 @@
-//! Lists, and the comprehensions that look like them at first.
+//! Lists, and comprehensions, which begin like lists.
 
 use super::Parser;
 use crate::ast::Expression;
@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::lexer::Token;
 
 impl Parser<'_> {
-    /// What a list is becomes clear before its first comma: looking ahead instead of trying keeps
-    /// nested lists from being read again and again.
+    /// Looks ahead, up to the first comma, to see which kind of list this is. Trying one kind after
+    /// the other would read nested lists again and again.
     pub(super) fn list(&mut self) -> Result<Expression> {
         let (has_bar, has_comma, has_where) = self.look_into_brackets();
         self.at += 1;

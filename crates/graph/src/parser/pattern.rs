@@ -1,11 +1,14 @@
 //! Patterns: nodes, relationships, label expressions.
 
+use std::sync::Arc;
+
 use super::Parser;
 use crate::ast::{
-    Clause, Expression, Item, LabelExpression, NodePattern, Pattern, Projection, Query,
-    RelationshipPattern, Shortest, Single, Variable,
+    Clause, Expression, Item, NodePattern, Pattern, Projection, Query, RelationshipPattern, Single,
 };
 use crate::error::{Error, Result};
+use crate::kinds::Shortest;
+use crate::label::LabelExpression;
 use crate::lexer::Token;
 use crate::store::Direction;
 use crate::value::Value;
@@ -60,7 +63,7 @@ impl Parser<'_> {
                 return Err(Error::Unsupported(format!("patterns of more than {HOPS_MAX} nodes")));
             }
         }
-        Ok(Pattern { path: None, shortest: None, nodes, relationships, bound_below: 0 })
+        Ok(Pattern { path: None, shortest: None, nodes, relationships })
     }
 
     /// A pattern with at least one relationship, where an expression could stand as well; `None` if
@@ -72,7 +75,7 @@ impl Parser<'_> {
         self.pattern_part().map(Some)
     }
 
-    /// Looks for the bracket that closes the first node and for an arrow behind it.
+    /// Looks for the bracket that closes the first node, and whether an arrow follows it.
     fn looks_like_a_pattern(&self) -> bool {
         let (mut open, mut ahead) = (0_usize, 0);
         loop {
@@ -122,11 +125,7 @@ impl Parser<'_> {
     pub(super) fn bare_pattern_query(&mut self) -> Result<Query> {
         let clause =
             Clause::Match { optional: false, patterns: self.patterns()?, filter: self.filter()? };
-        let item = Item {
-            expression: Expression::Literal(Value::Integer(1)),
-            name: "1".into(),
-            has_alias: true,
-        };
+        let item = Item { expression: Expression::Literal(Value::Integer(1)), name: "1".into() };
         let result = Projection { is_return: true, items: vec![item], ..Projection::default() };
         let clauses = vec![clause, Clause::Project(result)];
         Ok(Query { parts: vec![Single { clauses }], keeps_duplicates: false })
@@ -178,7 +177,7 @@ impl Parser<'_> {
         Ok(relationship)
     }
 
-    fn pattern_variable(&mut self) -> Result<Option<Variable>> {
+    fn pattern_variable(&mut self) -> Result<Option<Arc<str>>> {
         let is_name = matches!(self.token(), Token::Word(_) | Token::Quoted(_));
         if !is_name
             || self.is_keyword("WHERE")
@@ -262,36 +261,12 @@ impl Parser<'_> {
         &self,
         target: Expression,
         labels: &LabelExpression,
-    ) -> Result<(Variable, Vec<std::sync::Arc<str>>)> {
+    ) -> Result<(Arc<str>, Vec<Arc<str>>)> {
         let Expression::Variable(target) = target else {
             return Err(self.unexpected("a variable"));
         };
         let labels = labels.names().ok_or_else(|| self.unexpected("labels joined by ':'"))?;
         Ok((target, labels))
-    }
-}
-
-impl LabelExpression {
-    /// The names of `A` or `A:B`; `None` for everything that isn't a plain list of labels.
-    pub(crate) fn names(&self) -> Option<Vec<std::sync::Arc<str>>> {
-        match self {
-            Self::Name(name) => Some(vec![name.clone()]),
-            Self::And(all) => {
-                let names = all.iter().map(Self::names).collect::<Option<Vec<_>>>()?;
-                Some(names.into_iter().flatten().collect())
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn matches(&self, labels: &[std::sync::Arc<str>]) -> bool {
-        match self {
-            Self::Name(name) => labels.contains(name),
-            Self::Any => !labels.is_empty(),
-            Self::Not(inner) => !inner.matches(labels),
-            Self::And(all) => all.iter().all(|inner| inner.matches(labels)),
-            Self::Or(any) => any.iter().any(|inner| inner.matches(labels)),
-        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! What every rule is made of: looking at tokens, taking them, saying what was expected instead.
+//! What all rules of the parser are made of: looking at tokens, taking them, and saying what was
+//! expected instead.
 
 use std::sync::Arc;
 
 use super::Parser;
-use crate::ast::{Expression, Variable};
+use crate::ast::Expression;
 use crate::error::{Error, Result};
 use crate::lexer::{Token, error_at};
 
@@ -12,7 +13,7 @@ impl Parser<'_> {
         self.token_at(0)
     }
 
-    /// The token `ahead` places further on; the last one, `End`, goes on for ever.
+    /// The token `ahead` places further on. After the last token there is only `End`.
     pub(super) fn token_at(&self, ahead: usize) -> &Token {
         &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].token
     }
@@ -54,8 +55,8 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    pub(super) fn variable(&mut self) -> Result<Variable> {
-        self.name().map(Variable::new)
+    pub(super) fn variable(&mut self) -> Result<Arc<str>> {
+        self.name()
     }
 
     pub(super) fn dotted_name(&mut self) -> Result<Arc<str>> {
@@ -101,7 +102,7 @@ impl Parser<'_> {
         error_at(self.query, self.tokens[self.at.saturating_sub(1)].start, message)
     }
 
-    /// Bounds how deep rules call one another, and so the stack.
+    /// Bounds how deep rules call one another, because each call takes some of the stack.
     pub(super) fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {

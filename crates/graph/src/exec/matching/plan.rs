@@ -1,9 +1,10 @@
-//! In which order the parts of patterns are looked for.
+//! The order in which the parts of patterns are looked for in the graph.
 
-use crate::ast::{LabelExpression, NodePattern, Pattern};
+use crate::bound::{NodePattern, Pattern};
 use crate::context::Context;
 use crate::error::Result;
 use crate::exec::shortest;
+use crate::label::LabelExpression;
 
 /// One decision of the search.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,7 @@ pub(super) struct Step {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StepKind {
-    /// Find candidates for a node; `bound`: its variable has a value by now.
+    /// Find candidates for a node. With `bound`, its variable has a value already.
     Scan { node: usize, bound: bool },
     /// Follow a relationship from one node of the pattern to the next one, or the one before.
     Expand { hop: usize, forwards: bool, target_bound: bool },
@@ -22,8 +23,8 @@ pub(super) enum StepKind {
     Shortest,
 }
 
-/// The order of steps: every pattern begins at a node that is known already, else at the one with
-/// the rarest label, and grows from there to both sides.
+/// The order of steps. Every pattern begins at a node that is known already, or else at the node
+/// with the rarest label, and grows from there to both sides.
 pub(super) fn plan(context: &Context, patterns: &[Pattern]) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {

@@ -3,7 +3,7 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::{
+use crate::calendar::{
     DAY, Date, DateTime, Duration, LocalDateTime, LocalTime, MONTH, NANOS, Time, Zone, civil_date,
     civil_time, days, local_of, parts,
 };

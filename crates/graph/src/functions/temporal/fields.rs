@@ -2,10 +2,11 @@
 
 use jiff::civil;
 
+use super::conversion::convert;
 use super::text::parse_zone;
-use super::{
-    DAY, DateTime, Duration, LocalDateTime, MONTH, NANOS, Zone, convert, narrow, out_of_range,
-    parts, unknown_zone,
+use crate::calendar::{
+    DAY, DateTime, Duration, LocalDateTime, MONTH, NANOS, Zone, narrow, out_of_range, parts,
+    unknown_zone,
 };
 use crate::error::{Error, Result};
 use crate::value::{Map, Value, map_get};
@@ -58,7 +59,7 @@ fn zone_of(map: &Map) -> Result<Zone> {
     }
 }
 
-/// An instant counted from the epoch, with nothing beside it but nanoseconds and a zone.
+/// An instant counted from the epoch. Only nanoseconds and a zone may be given with it.
 fn from_epoch(map: &Map) -> Result<Option<DateTime>> {
     let (seconds, mut nanos) = match (map_get(map, "epochSeconds"), map_get(map, "epochMillis")) {
         (None, None) => return Ok(None),
