@@ -35,30 +35,34 @@ impl Session {
         let class = Arc::new(Class::of(&hello, version, self.shared.server().routes));
         self.class = Some(class.clone());
         match hello.auth {
-            Some(auth) => {
-                // Without a login of this kind it is not known what the server grants.
-                let is_new = self.shared.server().known_facts(&class).is_none();
-                let extra = self.admit(auth, &class, is_new).await?;
-                let facts = self.shared.server().known_facts(&class).unwrap_or_default();
-                let mut metadata = self.hello_metadata(&facts, &class);
-                extra.into_iter().for_each(|(key, value)| metadata.push(key, value));
-                self.logged_in(&metadata);
+            Some(auth) => self.log_in_by_hello(auth, &class).await,
+            None => self.greet(&class).await,
+        }
+    }
+
+    /// Before Bolt 5.1 HELLO holds the credentials.
+    async fn log_in_by_hello(&mut self, auth: Auth, class: &Arc<Class>) -> Result<(), End> {
+        // Without a login of this kind it is not known what the server grants.
+        let is_new = self.shared.server().known_facts(class).is_none();
+        let extra = self.admit(auth, class, is_new).await?;
+        let facts = self.shared.server().known_facts(class).unwrap_or_default();
+        let mut metadata = self.hello_metadata(&facts, class);
+        extra.into_iter().for_each(|(key, value)| metadata.push(key, value));
+        self.logged_in(&metadata);
+        Ok(())
+    }
+
+    async fn greet(&mut self, class: &Arc<Class>) -> Result<(), End> {
+        let (shared, until) = (self.shared.clone(), self.login_deadline());
+        match before(until, shared.server().facts(class)).await? {
+            Ok(facts) => {
+                let metadata = self.hello_metadata(&facts, class);
+                self.client.greeted(&metadata, until);
                 Ok(())
             }
-            None => {
-                let shared = self.shared.clone();
-                match before(self.login_deadline(), shared.server().facts(&class)).await? {
-                    Ok(facts) => {
-                        let metadata = self.hello_metadata(&facts, &class);
-                        let until = self.login_deadline();
-                        self.client.greeted(&metadata, until);
-                        Ok(())
-                    }
-                    Err(error) => {
-                        let failure = failures::unavailable(error);
-                        self.refuse(&failure, Reason::LoginUnavailable).await
-                    }
-                }
+            Err(error) => {
+                let failure = failures::unavailable(error);
+                self.refuse(&failure, Reason::LoginUnavailable).await
             }
         }
     }

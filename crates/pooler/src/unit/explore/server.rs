@@ -53,6 +53,14 @@ pub enum Outcome {
     Unreadable,
 }
 
+/// What comes of an answer.
+struct Answered {
+    answer: Answer,
+    summary: Summary,
+    /// The number of the request that has been carried out for good by it.
+    carried_out: Option<u8>,
+}
+
 impl Connection {
     pub fn new() -> Self {
         Self {
@@ -210,6 +218,70 @@ impl Connection {
         None
     }
 
+    /// RESET is answered: whatever was open is rolled back.
+    fn reset(&mut self, outcome: Outcome) -> Answer {
+        (self.state, self.results, self.query) = (ServerState::Ready, 0, None);
+        match outcome {
+            Outcome::Success => Answer::Success(Success::Done),
+            _ => Answer::Failure,
+        }
+    }
+
+    /// Any other request is answered.
+    fn answer(&mut self, asked: Asked, outcome: Outcome) -> Result<Answered, Violation> {
+        let request = asked.request().unwrap_or(RequestTag::Unknown(0));
+        if self.refuses(request) {
+            return Err(Violation(violation::ILLEGAL));
+        }
+        let success = Summary::Success { more: false };
+        let mut carried_out = None;
+        let (answer, summary) = match outcome {
+            Outcome::Success => {
+                carried_out = self.succeed(asked, false);
+                (Answer::Success(Success::Done), success)
+            }
+            Outcome::More => (Answer::Success(Success::HasMore), Summary::Success { more: true }),
+            Outcome::Failure => {
+                self.fail();
+                (Answer::Failure, Summary::Failure)
+            }
+            Outcome::Ignored => {
+                if !self.state.ignores() {
+                    self.fail();
+                }
+                (Answer::Ignored, Summary::Ignored)
+            }
+            Outcome::KilledIgnored => {
+                self.is_dying = true;
+                (Answer::Ignored, Summary::Ignored)
+            }
+            Outcome::Killed => (self.kill(asked, request), success),
+            Outcome::Unreadable | Outcome::Record => {
+                // It may well have been done.
+                if !self.is_late(request) {
+                    carried_out = self.succeed(asked, false);
+                }
+                (Answer::Unreadable, Summary::Failure)
+            }
+        };
+        Ok(Answered { answer, summary, carried_out })
+    }
+
+    fn kill(&mut self, asked: Asked, request: RequestTag) -> Answer {
+        self.is_dying = true;
+        match request {
+            // There is no routing table in it.
+            RequestTag::Route => return Answer::Unreadable,
+            // Where an empty SUCCESS is usual, it can't be told from an answer. Nothing depends on it
+            // there: nothing is committed, and the end of the connection is noticed.
+            RequestTag::Begin | RequestTag::Rollback => {
+                self.succeed(asked, false);
+            }
+            _ => {}
+        }
+        Answer::Success(Success::Empty)
+    }
+
     fn fail(&mut self) {
         (self.state, self.results, self.query) = (ServerState::Failed, 0, None);
     }
@@ -225,72 +297,18 @@ impl World {
     ) -> Result<(), Violation> {
         let Some(connection) = &mut self.connections[k] else { return Ok(()) };
         let Some(c) = connection.holder else { return Ok(()) };
+        step.trace.served(k, outcome);
         if outcome == Outcome::Record {
-            step.trace.served(k, outcome);
             connection.is_mid_record = !connection.is_mid_record;
             self.feed(step, c, Event::Records, None)?;
             return self.pump(step, c);
         }
-        step.trace.served(k, outcome);
-        let asked = match connection.received.remove(0) {
-            Received::Of { asked, .. } => asked,
-            Received::Reset => {
-                (connection.state, connection.results) = (ServerState::Ready, 0);
-                connection.query = None;
-                let answer = match outcome {
-                    Outcome::Success => Answer::Success(Success::Done),
-                    _ => Answer::Failure,
-                };
-                self.feed(step, c, Event::Answer(answer), None)?;
-                return self.pump(step, c);
-            }
+        let Received::Of { asked, .. } = connection.received.remove(0) else {
+            let answer = connection.reset(outcome);
+            self.feed(step, c, Event::Answer(answer), None)?;
+            return self.pump(step, c);
         };
-        let request = asked.request().unwrap_or(RequestTag::Unknown(0));
-        if connection.refuses(request) {
-            return Err(Violation(violation::ILLEGAL));
-        }
-        let mut carried_out = None;
-        let (answer, summary) = match outcome {
-            Outcome::Success => {
-                carried_out = connection.succeed(asked, false);
-                (Answer::Success(Success::Done), Summary::Success { more: false })
-            }
-            Outcome::More => (Answer::Success(Success::HasMore), Summary::Success { more: true }),
-            Outcome::Failure => {
-                connection.fail();
-                (Answer::Failure, Summary::Failure)
-            }
-            Outcome::Ignored => {
-                if !connection.state.ignores() {
-                    connection.fail();
-                }
-                (Answer::Ignored, Summary::Ignored)
-            }
-            Outcome::KilledIgnored => {
-                connection.is_dying = true;
-                (Answer::Ignored, Summary::Ignored)
-            }
-            Outcome::Killed if request == RequestTag::Route => {
-                connection.is_dying = true;
-                (Answer::Unreadable, Summary::Failure)
-            }
-            Outcome::Killed => {
-                connection.is_dying = true;
-                // Where an empty SUCCESS is usual, it can't be told from an answer. Nothing depends
-                // on it there: nothing is committed, and the end of the connection is noticed.
-                if matches!(request, RequestTag::Begin | RequestTag::Rollback) {
-                    connection.succeed(asked, false);
-                }
-                (Answer::Success(Success::Empty), Summary::Success { more: false })
-            }
-            Outcome::Unreadable | Outcome::Record => {
-                // It may well have been done.
-                if !connection.is_late(request) {
-                    carried_out = connection.succeed(asked, false);
-                }
-                (Answer::Unreadable, Summary::Failure)
-            }
-        };
+        let Answered { answer, summary, carried_out } = connection.answer(asked, outcome)?;
         if let Some(number) = carried_out {
             self.clients[c].commit(number)?;
         }

@@ -14,7 +14,7 @@ use crate::client::{Handling, View};
 use crate::reason::Reason;
 use crate::unit::event::Part;
 use crate::unit::expiry::Expiry;
-use crate::unit::{Event, Unit, UnitLimits};
+use crate::unit::{Event, Kind, Unit, UnitLimits};
 
 /// What may differ from one exploration to another.
 #[derive(Clone, Debug)]
@@ -166,8 +166,7 @@ impl World {
 
     /// Between two units.
     fn handle(&mut self, step: &mut Step<'_>, c: usize) -> Checked<bool> {
-        let resets = self.resets(c);
-        let is_draining = self.is_draining;
+        let (resets, is_draining) = (self.resets(c), self.is_draining);
         let client = &mut self.clients[c];
         if client.is_gone {
             client.inbox.clear();
@@ -183,44 +182,66 @@ impl World {
             return Ok(true);
         };
         let handling = client.view.handling(request, resets);
-        if let Handling::Unit(kind) = handling {
-            client.unit = Some(Unit::new(kind, limits(), step.now));
-            client.first = front.number;
-            self.queue.push(c);
-            self.hand_on(step)?;
-            if is_draining && self.clients[c].unit.as_ref().is_some_and(Unit::is_waiting) {
-                self.feed(step, c, Event::Draining, None)?;
-            }
-            return Ok(true);
-        }
-        client.inbox.remove(0);
         match handling {
-            Handling::Goodbye | Handling::Unknown => client.is_gone = true,
-            Handling::Illegal => {
-                self.tell(step, c, front.number, Summary::Failure)?;
-                self.clients[c].is_gone = true;
-            }
-            Handling::Reset => {
-                client.view.reset();
-                self.tell(step, c, front.number, Summary::Success { more: false })?;
-            }
-            Handling::Ignore => self.tell(step, c, front.number, Summary::Ignored)?,
-            Handling::Fail(_) => {
-                client.view.failed();
-                self.tell(step, c, front.number, Summary::Failure)?;
-            }
-            Handling::Local | Handling::Unit(_) => {
-                match request {
-                    RequestTag::Logoff => {
-                        client.view = View::logging_in(ServerState::Authentication, step.now);
-                    }
-                    RequestTag::Logon => client.view.reset(),
-                    _ => {}
-                }
-                self.tell(step, c, front.number, Summary::Success { more: false })?;
+            Handling::Unit(kind) => self.begin(step, c, kind, front.number)?,
+            handling => {
+                client.inbox.remove(0);
+                self.answer(step, c, front, handling)?;
             }
         }
         Ok(true)
+    }
+
+    fn begin(&mut self, step: &mut Step<'_>, c: usize, kind: Kind, first: u8) -> Checked {
+        let client = &mut self.clients[c];
+        client.unit = Some(Unit::new(kind, limits(), step.now));
+        client.first = first;
+        self.queue.push(c);
+        self.hand_on(step)?;
+        let is_waiting = self.clients[c].unit.as_ref().is_some_and(Unit::is_waiting);
+        if self.is_draining && is_waiting {
+            self.feed(step, c, Event::Draining, None)?;
+        }
+        Ok(())
+    }
+
+    /// A request that no unit of work has to do with.
+    fn answer(
+        &mut self,
+        step: &mut Step<'_>,
+        c: usize,
+        asked: Asked,
+        handling: Handling,
+    ) -> Checked {
+        let client = &mut self.clients[c];
+        let summary = match handling {
+            Handling::Goodbye | Handling::Unknown | Handling::Unit(_) => {
+                client.is_gone = true;
+                return Ok(());
+            }
+            Handling::Reset => {
+                client.view.reset();
+                Summary::Success { more: false }
+            }
+            Handling::Ignore => Summary::Ignored,
+            Handling::Fail(_) | Handling::Illegal => {
+                client.view.failed();
+                Summary::Failure
+            }
+            Handling::Local => {
+                match asked.request() {
+                    Some(RequestTag::Logoff) => {
+                        client.view = View::logging_in(ServerState::Authentication, step.now);
+                    }
+                    Some(RequestTag::Logon) => client.view.reset(),
+                    _ => {}
+                }
+                Summary::Success { more: false }
+            }
+        };
+        self.tell(step, c, asked.number, summary)?;
+        self.clients[c].is_gone |= handling == Handling::Illegal;
+        Ok(())
     }
 
     /// Gives free connections, and those that can be opened, to whoever waits longest.
