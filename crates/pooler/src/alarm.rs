@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Rings at the time that it is set to, or before: whoever hears it asks what is due, and waits
-/// again. To put a timer off costs little; to make and register one for every query would not.
+/// Rings at the time that is wanted, or before. Who hears it has to ask what is due, and to wait again
+/// if nothing is. To put a timer off costs little; to make and register one for every query would not.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,

@@ -64,7 +64,7 @@ pub(crate) enum Room {
 }
 
 impl Room {
-    /// Of a side with so many bytes on their way to it.
+    /// The room of a side that has not taken this output yet.
     pub fn beside(output: &BytesMut) -> Self {
         if output.len() < OUTPUT_MAX { Self::Some } else { Self::None }
     }

@@ -28,7 +28,7 @@ pub(crate) struct Listed {
     units: AtomicU64,
     introduction: OnceLock<(Box<str>, Version)>,
     user: Mutex<Option<Arc<str>>>,
-    /// Of its task, while that has nothing to do.
+    /// Wakes its task, while that has nothing to do or waits for a connection.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -167,7 +167,8 @@ impl Entry {
 
     /// Whether the pooler is going. If not, the task is woken when it does.
     pub fn poll_draining(&self, cx: &Context<'_>) -> bool {
-        // The waker first: whoever begins to drain says so before waking those whose wakers are there.
+        // The waker is put there before the question is asked. Draining begins the other way round: it is
+        // announced first, and then everybody is woken. So nobody can miss it.
         let mut known = self.client.waker.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *known {
             Some(known) => known.clone_from(cx.waker()),

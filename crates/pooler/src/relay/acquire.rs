@@ -74,7 +74,7 @@ impl Pump<'_> {
             match woken {
                 Woken::Other(Ok(Ok(lease))) => return Acquired::Lease(lease),
                 Woken::Other(Ok(Err(error))) => return Acquired::Refused(error),
-                // The pool has gone, and with it whoever could answer.
+                // The pool has gone, so nobody will answer.
                 Woken::Other(Err(_)) => {
                     let gone = AcquireError::Unavailable("the pool was closed".into());
                     return Acquired::Refused(gone);

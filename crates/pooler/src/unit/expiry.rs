@@ -38,7 +38,7 @@ impl Expiry {
     ];
 }
 
-/// The durations behind them.
+/// How long each of them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UnitLimits {
     pub acquisition: Duration,
