@@ -58,7 +58,7 @@ impl Check {
         }
     }
 
-    pub(crate) fn carry_out(&self, results: &Results) -> CheckResult {
+    pub(crate) fn evaluate(&self, results: &Results) -> CheckResult {
         let value = self.value(results);
         let holds = value.is_some_and(|value| match self.comparison {
             Comparison::AtMost => value <= self.bound,

@@ -1,11 +1,11 @@
-//! A load generator for Bolt servers. Two or more targets are visited in turns, many short rounds
+//! A load generator for Bolt servers. Two or more targets take turns, many short rounds
 //! within one run, so that whatever disturbs the machine disturbs all of them; the result is a ratio to
 //! the first target for each round, and how far these ratios lie apart.
 //!
 //! - [`settings`]: what is run, for how long, against which targets
 //! - [`workload`]: what one operation is, as bytes that are ready to be sent
-//! - [`run`]: connects everybody, visits the targets in turns
-//! - [`visit`], [`performer`]: one target for a moment, and one of its clients
+//! - [`run`]: connects every client, and gives each target its turns
+//! - [`turn`], [`client`]: one target's share of a round, and one of its clients
 //! - [`pace`]: when an operation is due
 //! - [`link`]: a relay that makes a server seem far away
 //! - [`process`]: processor time and memory of the servers
@@ -21,10 +21,10 @@ pub mod run;
 pub mod settings;
 pub mod workload;
 
+mod client;
 mod pace;
-mod performer;
 mod process;
-mod visit;
+mod turn;
 
 pub use check::Check;
 pub use run::run;

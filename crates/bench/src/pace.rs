@@ -2,7 +2,7 @@
 
 use tokio::time::{Duration, Instant, sleep_until};
 
-/// Due times of one client within one visit.
+/// Due times of one client within one turn.
 #[derive(Debug)]
 pub(crate) struct Pace {
     until: Instant,
@@ -44,11 +44,11 @@ impl Pace {
     }
 
     /// Waits until the next operation is due, and returns the time from which its latency counts;
-    /// `None` when the visit is over.
+    /// `None` when the turn is over.
     ///
     /// An operation that had to wait because the last answer was late counts from when it was due
     /// (otherwise a stall would hide the operations that it delayed: coordinated omission). After as
-    /// much time again as the visit was to take, those that are left are given up.
+    /// much time again as the turn was to take, those that are left are given up.
     pub async fn next(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let Some(schedule) = &mut self.schedule else { return (now < self.until).then_some(now) };

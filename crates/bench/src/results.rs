@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{Measure, Ratio};
-use crate::visit::Seen;
+use crate::turn::Measurement;
 use crate::workload::Workload;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct SettingsInfo {
     /// Of each workload and target, over all rounds.
     pub duration_s: f64,
     pub warm_up_s: f64,
-    /// Of each visit, on top of its share of the duration; not counted.
+    /// At the beginning of each turn, on top of its share of the duration; not counted.
     pub settle_s: f64,
     /// Operations per second; `None` for a closed loop.
     pub rate: Option<f64>,
@@ -118,7 +118,7 @@ pub struct CheckResult {
 
 impl Sample {
     pub(crate) fn new(
-        seen: &Seen,
+        seen: &Measurement,
         cpu_s: BTreeMap<String, f64>,
         memory_bytes: BTreeMap<String, u64>,
     ) -> Self {

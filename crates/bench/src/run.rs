@@ -1,7 +1,7 @@
-//! A whole run: everybody is connected before the first round, each round visits every target, and
-//! what a workload has put into the database is counted and removed behind it.
+//! A whole run: every client is connected before the first round, every target has one turn in each
+//! round, and what a workload has put into the database is counted and removed at the end.
 
-mod crew;
+mod clients;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use anyhow::{Context, Result, bail};
 use client::{ClientError, Dialer, Target};
 use tokio::net::TcpListener;
 
-use self::crew::Crew;
+use self::clients::TargetClients;
+use crate::client::Connector;
 use crate::link::Link;
 use crate::measure::Measure;
-use crate::performer::Entrance;
 use crate::process::Usage;
 use crate::results::{
     Machine, Results, SCHEMA, Sample, SettingsInfo, TargetInfo, TargetResult, WorkloadResult,
 };
 use crate::settings::{NamedProcess, NamedTarget, Settings};
-use crate::visit::{IsStopped, Seen, Visit, Visited};
+use crate::turn::{IsStopped, Measurement, Turn, TurnResult};
 use crate::workload::{Requests, Workload};
 
 /// Runs everything.
@@ -33,12 +33,12 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
     let requests =
         Requests::new(settings.database.as_deref(), settings.records, settings.record_bytes);
     let requests = Arc::new(requests);
-    let mut hosts = Vec::new();
+    let mut run_targets = Vec::new();
     let mut targets = Vec::new();
     for named in &settings.targets {
-        let host = Host::new(named, settings).await?;
-        targets.push(host.introduce(settings).await?);
-        hosts.push(host);
+        let target = RunTarget::new(named, settings).await?;
+        targets.push(target.check_login(settings).await?);
+        run_targets.push(target);
     }
     let mut results = Results {
         schema: SCHEMA,
@@ -53,9 +53,13 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
         checks: Vec::new(),
     };
     for workload in &settings.workloads {
-        let turns =
-            Turns { settings, workload: *workload, processes: &processes, is_stopped: &is_stopped };
-        match turns.run(&hosts, &requests).await {
+        let run = WorkloadRun {
+            settings,
+            workload: *workload,
+            processes: &processes,
+            is_stopped: &is_stopped,
+        };
+        match run.run(&run_targets, &requests).await {
             Ok(measured) => results.workloads.extend(measured),
             Err(error) if results.workloads.is_empty() => return Err(error),
             Err(error) => {
@@ -71,7 +75,7 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
     if results.workloads.is_empty() {
         bail!("the run was ended before its first round was over");
     }
-    results.checks = settings.checks.iter().map(|check| check.carry_out(&results)).collect();
+    results.checks = settings.checks.iter().map(|check| check.evaluate(&results)).collect();
     Ok(results)
 }
 
@@ -87,14 +91,14 @@ fn processes(settings: &Settings) -> Result<Vec<NamedProcess>> {
 }
 
 /// A target as it is dialled.
-struct Host {
+struct RunTarget {
     name: String,
-    entrance: Arc<Entrance>,
+    connector: Arc<Connector>,
     uri: Target,
     _link: Option<Link>,
 }
 
-impl Host {
+impl RunTarget {
     async fn new(named: &NamedTarget, settings: &Settings) -> Result<Self> {
         let mut target = named.target.clone();
         let mut link = None;
@@ -105,14 +109,14 @@ impl Host {
             link = Some(relay);
         }
         let dialer = Dialer::new(target, &[])?;
-        let entrance = Arc::new(Entrance { dialer, timeout: settings.timeout });
-        Ok(Self { name: named.name.clone(), entrance, uri: named.target.clone(), _link: link })
+        let connector = Arc::new(Connector { dialer, timeout: settings.timeout });
+        Ok(Self { name: named.name.clone(), connector, uri: named.target.clone(), _link: link })
     }
 
     /// Logs in once, so that a wrong password or address is known before anything is run.
-    async fn introduce(&self, settings: &Settings) -> Result<TargetInfo> {
+    async fn check_login(&self, settings: &Settings) -> Result<TargetInfo> {
         let of_target = || format!("target {}, {}", self.name, self.uri);
-        let connected = self.entrance.connect(&settings.auth(0)).await;
+        let connected = self.connector.connect(&settings.auth(0)).await;
         let connection = connected.map_err(explained).with_context(of_target)?;
         let info = TargetInfo {
             name: self.name.clone(),
@@ -138,29 +142,29 @@ fn explained(error: ClientError) -> anyhow::Error {
     anyhow::anyhow!("{error}; {fix}")
 }
 
-/// One workload on all targets, in turns.
-struct Turns<'a> {
+/// One workload on all targets, which take turns.
+struct WorkloadRun<'a> {
     settings: &'a Settings,
     workload: Workload,
     processes: &'a [NamedProcess],
     is_stopped: &'a IsStopped,
 }
 
-impl Turns<'_> {
+impl WorkloadRun<'_> {
     /// `None` if the run was ended before the first round was over.
     async fn run(
         &self,
-        hosts: &[Host],
+        run_targets: &[RunTarget],
         requests: &Arc<Requests>,
     ) -> Result<Option<WorkloadResult>> {
-        let mut crews = Vec::new();
-        let measured = match self.gather(hosts, requests, &mut crews).await {
-            Ok(()) => Ok(self.rounds(&mut crews).await),
+        let mut loaded = Vec::new();
+        let measured = match self.connect(run_targets, requests, &mut loaded).await {
+            Ok(()) => Ok(self.rounds(&mut loaded).await),
             Err(error) => Err(error),
         };
         let mut miscounted = Vec::new();
-        for crew in crews {
-            miscounted.extend(crew.dismiss(self.settings).await);
+        for clients in loaded {
+            miscounted.extend(clients.close(self.settings).await);
         }
         // Whatever else went wrong: a write that was lost, or done twice, is said.
         let measured = match miscounted.is_empty() {
@@ -175,38 +179,39 @@ impl Turns<'_> {
         Ok(measured?.map(|targets| WorkloadResult { workload, targets, miscounted }))
     }
 
-    async fn gather(
+    async fn connect(
         &self,
-        hosts: &[Host],
+        run_targets: &[RunTarget],
         requests: &Arc<Requests>,
-        crews: &mut Vec<Crew>,
+        loaded: &mut Vec<TargetClients>,
     ) -> Result<()> {
-        for host in hosts {
-            let of_target = || format!("target {}", host.name);
-            let crew = Crew::gather(host, self.workload, self.settings, requests).await;
-            let mut crew = crew.with_context(of_target)?;
-            let prepared = crew.prepare(self.settings).await;
+        for target in run_targets {
+            let of_target = || format!("target {}", target.name);
+            let clients =
+                TargetClients::connect(target, self.workload, self.settings, requests).await;
+            let mut clients = clients.with_context(of_target)?;
+            let prepared = clients.prepare(self.settings).await;
             // Also if only some have a node by now: they are to be removed.
-            crews.push(crew);
+            loaded.push(clients);
             prepared.with_context(of_target)?;
         }
         Ok(())
     }
 
-    async fn rounds(&self, crews: &mut [Crew]) -> Option<Vec<TargetResult>> {
-        for crew in crews.iter_mut() {
-            self.visit(crew, Duration::ZERO, self.settings.warm_up).await;
+    async fn rounds(&self, loaded: &mut [TargetClients]) -> Option<Vec<TargetResult>> {
+        for clients in loaded.iter_mut() {
+            self.turn(clients, Duration::ZERO, self.settings.warm_up).await;
         }
-        let mut measured: Vec<Measured> = crews.iter().map(|_| Measured::default()).collect();
+        let mut measured: Vec<Measured> = loaded.iter().map(|_| Measured::default()).collect();
         for round in 0..self.settings.rounds {
             self.show_progress(round);
-            for index in order(crews.len(), round) {
+            for index in order(loaded.len(), round) {
                 if (self.is_stopped)() {
                     break;
                 }
-                let (settle, duration) = (self.settings.settle, self.settings.visit_duration());
-                let visited = self.visit(&mut crews[index], settle, duration).await;
-                measured[index].rounds.extend(visited);
+                let (settle, duration) = (self.settings.settle, self.settings.turn_duration());
+                let result = self.turn(&mut loaded[index], settle, duration).await;
+                measured[index].rounds.extend(result);
             }
         }
         self.show_progress(self.settings.rounds);
@@ -216,9 +221,9 @@ impl Turns<'_> {
             return None;
         }
         let mut results: Vec<TargetResult> = Vec::new();
-        for (crew, mut measured) in crews.iter().zip(measured) {
+        for (clients, mut measured) in loaded.iter().zip(measured) {
             measured.rounds.truncate(whole);
-            results.push(measured.result(&crew.name));
+            results.push(measured.result(&clients.name));
         }
         let first = results[0].clone();
         for result in &mut results[1..] {
@@ -231,20 +236,20 @@ impl Turns<'_> {
         Some(results)
     }
 
-    async fn visit(
+    async fn turn(
         &self,
-        crew: &mut Crew,
+        clients: &mut TargetClients,
         settle: Duration,
         duration: Duration,
-    ) -> Option<Visited> {
-        let visit = Visit {
+    ) -> Option<TurnResult> {
+        let turn = Turn {
             settle,
             duration,
             rate: self.settings.rate,
             is_stopped: self.is_stopped.clone(),
             processes: self.processes,
         };
-        visit.run(&mut crew.performers).await
+        turn.run(&mut clients.clients).await
     }
 
     fn show_progress(&self, round: usize) {
@@ -263,17 +268,17 @@ fn order(targets: usize, round: usize) -> impl Iterator<Item = usize> {
 /// What was seen of one target, round by round.
 #[derive(Default)]
 struct Measured {
-    rounds: Vec<Visited>,
+    rounds: Vec<TurnResult>,
 }
 
 impl Measured {
     fn result(&self, name: &str) -> TargetResult {
-        let mut seen = Seen::default();
+        let mut measurement = Measurement::default();
         let mut cpu_s = std::collections::BTreeMap::new();
         let mut memory = std::collections::BTreeMap::new();
         let mut rounds = Vec::new();
-        for Visited { seen: of_round, before, after } in &self.rounds {
-            seen.add(of_round);
+        for TurnResult { measurement: of_round, before, after } in &self.rounds {
+            measurement.add(of_round);
             let of_processes = after.cpu_since(before);
             for (process, seconds) in &of_processes {
                 *cpu_s.entry(process.clone()).or_default() += seconds;
@@ -285,7 +290,7 @@ impl Measured {
         cpu_s.retain(|process, _| {
             rounds.iter().all(|round: &Sample| round.cpu_s.contains_key(process))
         });
-        let total = Sample::new(&seen, cpu_s, memory);
+        let total = Sample::new(&measurement, cpu_s, memory);
         TargetResult { name: name.to_owned(), total, rounds, ratios: Default::default() }
     }
 }

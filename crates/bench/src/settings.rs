@@ -27,7 +27,7 @@ pub struct Settings {
     pub rounds: usize,
     /// Of each workload and target, before the first round; nothing of it is counted.
     pub warm_up: Duration,
-    /// Of each visit, on top of its share of the duration: clients that all begin at once wait for one
+    /// At the beginning of each turn, on top of its share of the duration: clients that all begin at once wait for one
     /// another as they will not later. Nothing of it is counted.
     pub settle: Duration,
     /// Operations per second of each target, over all clients; as fast as the answers come if there
@@ -59,8 +59,8 @@ pub struct NamedProcess {
 }
 
 impl Settings {
-    /// How long each visit to a target lasts.
-    pub fn visit_duration(&self) -> Duration {
+    /// How long each turn of a target lasts.
+    pub fn turn_duration(&self) -> Duration {
         self.duration / u32::try_from(self.rounds).unwrap_or(u32::MAX).max(1)
     }
 

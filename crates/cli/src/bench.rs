@@ -37,13 +37,13 @@ pub struct Arguments {
     /// Seconds for each workload and target, over all rounds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     duration: f64,
-    /// Rounds; in each one every target is visited once
+    /// Rounds; in each one every target has one turn
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Seconds for each workload and target before the first round, not counted
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
-    /// Seconds at the beginning of each visit, not counted: many clients that begin at once are in each
+    /// Seconds at the beginning of each turn, not counted: many clients that begin at once are in each
     /// other's way
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     settle: f64,

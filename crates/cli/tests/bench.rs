@@ -342,7 +342,7 @@ fn a_check_that_does_not_hold_fails_the_command_and_everything_is_written() {
 async fn what_was_measured_until_a_signal_came_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let ((_first, a), (second, b)) = (sandbox().await, sandbox().await);
-    // A visit takes a millisecond, and opens a connection for each operation.
+    // A turn takes a millisecond, and opens a connection for each operation.
     let long = ["--workload", "reconnect", "--duration", "1000", "--rounds", "1000000"];
     let mut command = bench_with(folder.path(), &[("a", &a), ("b", &b)], &long);
     command.args(["--json", "a.json"]);

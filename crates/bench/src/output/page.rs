@@ -48,7 +48,7 @@ fn what_ran(results: &Results) -> String {
     let processor = machine.processor.as_deref().unwrap_or(&machine.arch);
     let rounds = settings.rounds;
     format!(
-        "{}. The targets were visited in turns, {rounds} rounds of {:.2} s each, on {} processors ({processor}). A ratio is the median over the rounds; half of the rounds lie in the range behind it.",
+        "{}. The targets took turns, in {rounds} rounds of {:.2} s each, on {} processors ({processor}). A ratio is the median over the rounds; half of the rounds lie in the range after it.",
         targets.join("; "),
         settings.duration_s / rounds as f64,
         machine.cpus,

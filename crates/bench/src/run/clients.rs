@@ -7,46 +7,46 @@ use bolt::{Dictionary, Value};
 use client::{ClientError, Connection};
 use tokio::task::JoinSet;
 
-use super::Host;
-use crate::performer::{Entrance, Performer, Writes};
+use super::RunTarget;
+use crate::client::{Client, Connector, Writes};
 use crate::settings::Settings;
 use crate::workload::{Requests, Workload, count_up, on};
 
-pub(super) struct Crew {
+pub(super) struct TargetClients {
     pub name: String,
-    pub performers: Vec<Performer>,
+    pub clients: Vec<Client>,
     /// Connected, and doing nothing.
     idle: Vec<Connection>,
-    entrance: Arc<Entrance>,
-    /// The mark of this crew's nodes, if it writes.
+    connector: Arc<Connector>,
+    /// The mark of these clients's nodes, if it writes.
     mark: Option<String>,
 }
 
-impl Crew {
-    /// Connects everybody.
-    pub async fn gather(
-        host: &Host,
+impl TargetClients {
+    /// Connects every client.
+    pub async fn connect(
+        target: &RunTarget,
         workload: Workload,
         settings: &Settings,
         requests: &Arc<Requests>,
     ) -> Result<Self> {
-        let performer = |number| {
-            let (entrance, requests) = (host.entrance.clone(), requests.clone());
-            Performer::new(entrance, settings.auth(number), requests, workload, number)
+        let client = |number| {
+            let (connector, requests) = (target.connector.clone(), requests.clone());
+            Client::new(connector, settings.auth(number), requests, workload, number)
         };
-        let mut performers: Vec<_> = (0..settings.clients).map(performer).collect();
-        let mut idle: Vec<_> = (0..settings.idle_clients).map(performer).collect();
+        let mut clients: Vec<_> = (0..settings.clients).map(client).collect();
+        let mut idle: Vec<_> = (0..settings.idle_clients).map(client).collect();
         if workload.keeps_connections() {
-            connect(&mut performers).await?;
+            connect_all(&mut clients).await?;
         }
-        connect(&mut idle).await?;
-        let idle = idle.into_iter().filter_map(Performer::into_connection).collect();
-        let mark = workload.writes().then(|| mark(&host.name));
+        connect_all(&mut idle).await?;
+        let idle = idle.into_iter().filter_map(Client::into_connection).collect();
+        let mark = workload.writes().then(|| mark(&target.name));
         Ok(Self {
-            name: host.name.clone(),
-            performers,
+            name: target.name.clone(),
+            clients,
             idle,
-            entrance: host.entrance.clone(),
+            connector: target.connector.clone(),
             mark,
         })
     }
@@ -54,27 +54,27 @@ impl Crew {
     /// Gives each client a node if the workload writes.
     pub async fn prepare(&mut self, settings: &Settings) -> Result<()> {
         let Some(mark) = &self.mark else { return Ok(()) };
-        for (number, performer) in self.performers.iter_mut().enumerate() {
-            let node = node(performer, mark, number, settings.database.as_deref()).await;
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            let node = node(client, mark, number, settings.database.as_deref()).await;
             let node = node.context("cannot create a node for `write` to count in")?;
-            performer.write = Some(count_up(settings.database.as_deref(), &node));
+            client.write = Some(count_up(settings.database.as_deref(), &node));
         }
         Ok(())
     }
 
     /// Closes the connections and removes the nodes. Says what their counts show that should not be:
     /// a write that was lost, or done twice.
-    pub async fn dismiss(self, settings: &Settings) -> Option<String> {
+    pub async fn close(self, settings: &Settings) -> Option<String> {
         let mut writes = Writes::default();
-        for performer in self.performers {
-            writes.done += performer.writes.done;
-            writes.unknown += performer.writes.unknown;
-            performer.close().await;
+        for client in self.clients {
+            writes.done += client.writes.done;
+            writes.unknown += client.writes.unknown;
+            client.close().await;
         }
         for connection in self.idle {
             connection.close().await;
         }
-        let counted = match remove(&self.entrance, &self.mark?, settings).await {
+        let counted = match remove(&self.connector, &self.mark?, settings).await {
             Ok(counted) => counted,
             Err(error) => {
                 let name = self.name;
@@ -93,8 +93,8 @@ impl Crew {
 }
 
 /// Removes all nodes with this mark, and says how many writes they counted.
-async fn remove(entrance: &Entrance, mark: &str, settings: &Settings) -> Result<u64> {
-    let mut connection = entrance.connect(&settings.auth(0)).await?;
+async fn remove(connector: &Connector, mark: &str, settings: &Settings) -> Result<u64> {
+    let mut connection = connector.connect(&settings.auth(0)).await?;
     let parameters = Dictionary::new().with("mark", mark);
     let query = format!(
         "MATCH (n:{LABEL} {{mark: $mark}}) WITH n, n.count AS count DETACH DELETE n RETURN sum(count) AS counted"
@@ -109,20 +109,20 @@ async fn remove(entrance: &Entrance, mark: &str, settings: &Settings) -> Result<
 const CONNECTING_MAX: usize = 64;
 const LABEL: &str = "BoltBouncerBench";
 
-async fn connect(performers: &mut Vec<Performer>) -> Result<()> {
-    let count = performers.len();
-    let mut waiting = std::mem::take(performers).into_iter();
+async fn connect_all(clients: &mut Vec<Client>) -> Result<()> {
+    let count = clients.len();
+    let mut waiting = std::mem::take(clients).into_iter();
     let mut connecting = JoinSet::new();
     loop {
         while connecting.len() < CONNECTING_MAX
-            && let Some(mut performer) = waiting.next()
+            && let Some(mut client) = waiting.next()
         {
-            connecting.spawn(async move { performer.connect().await.map(|()| performer) });
+            connecting.spawn(async move { client.connect().await.map(|()| client) });
         }
         let Some(connected) = connecting.join_next().await else { return Ok(()) };
         let connected = connected.context("a client panicked")?;
-        let number = performers.len();
-        performers.push(
+        let number = clients.len();
+        clients.push(
             connected.with_context(|| format!("client {number} of {count} was not connected"))?,
         );
     }
@@ -135,12 +135,12 @@ fn mark(target: &str) -> String {
 
 /// The id of a new node, as queries take it.
 async fn node(
-    performer: &mut Performer,
+    client: &mut Client,
     mark: &str,
     number: usize,
     database: Option<&str>,
 ) -> Result<Value> {
-    let Some(connection) = performer.connection() else { bail!(ClientError::Closed) };
+    let Some(connection) = client.connection() else { bail!(ClientError::Closed) };
     let id = if connection.version().has_element_ids() { "elementId(n)" } else { "id(n)" };
     let query =
         format!("CREATE (n:{LABEL} {{mark: $mark, client: $client, count: 0}}) RETURN {id} AS id");

@@ -11,14 +11,14 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::client::{Client, reason};
 use crate::pace::Pace;
-use crate::performer::{Performer, reason};
 use crate::process::Usage;
 use crate::settings::NamedProcess;
 
 /// What the clients of one target saw.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Measurement {
     /// Of successful operations, in nanoseconds.
     pub latency: Histogram<u64>,
     pub records: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Seen {
     pub errors: BTreeMap<String, u64>,
 }
 
-impl Default for Seen {
+impl Default for Measurement {
     fn default() -> Self {
         Self {
             latency: Histogram::new(SIGNIFICANT_DIGITS).expect("the digits are valid"),
@@ -41,7 +41,7 @@ impl Default for Seen {
     }
 }
 
-impl Seen {
+impl Measurement {
     pub fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency).expect("a histogram that grows takes any value");
         self.records += other.records;
@@ -72,7 +72,7 @@ impl Seen {
 /// Says whether the run is to end before its time.
 pub type IsStopped = Arc<dyn Fn() -> bool + Send + Sync>;
 
-pub(crate) struct Visit<'a> {
+pub(crate) struct Turn<'a> {
     /// At the beginning, while all clients start at once; nothing of it counts.
     pub settle: Duration,
     pub duration: Duration,
@@ -82,43 +82,43 @@ pub(crate) struct Visit<'a> {
 }
 
 /// What was seen, and what the processes had used by the beginning and the end of that.
-pub(crate) struct Visited {
-    pub seen: Seen,
+pub(crate) struct TurnResult {
+    pub measurement: Measurement,
     pub before: Usage,
     pub after: Usage,
 }
 
-impl Visit<'_> {
+impl Turn<'_> {
     /// Has all clients work until the time is over, and every answer is there. `None` if that was ended
     /// before anything counted.
-    pub async fn run(&self, performers: &mut Vec<Performer>) -> Option<Visited> {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let count = performers.len();
+    pub async fn run(&self, clients: &mut Vec<Client>) -> Option<TurnResult> {
+        let seen = Arc::new(Mutex::new(Measurement::default()));
+        let count = clients.len();
         let mut before = Usage::read(self.processes);
         let (start, whole) = (Instant::now(), self.settle + self.duration);
         let window = Window { from: start + self.settle, until: start + whole };
         let mut working = JoinSet::new();
-        for (number, performer) in mem::take(performers).into_iter().enumerate() {
+        for (number, client) in mem::take(clients).into_iter().enumerate() {
             let pace = match self.rate {
                 Some(rate) => Pace::open(start, whole, rate, count, number),
                 None => Pace::closed(start, whole),
             };
             let is_stopped = self.is_stopped.clone();
-            working.spawn(work(performer, pace, window, seen.clone(), is_stopped));
+            working.spawn(work(client, pace, window, seen.clone(), is_stopped));
         }
         let mut working = pin!(working.join_all());
         if !self.settle.is_zero() {
             tokio::select! {
                 ended = &mut working => {
-                    performers.extend(ended.into_iter().map(|(performer, _)| performer));
+                    clients.extend(ended.into_iter().map(|(client, _)| client));
                     return None;
                 }
                 () = sleep_until(window.from) => before = Usage::read(self.processes),
             }
         }
         let mut rate = 0.0;
-        for (performer, own_rate) in working.await {
-            performers.push(performer);
+        for (client, own_rate) in working.await {
+            clients.push(client);
             rate += own_rate;
         }
         let after = Usage::read(self.processes);
@@ -126,7 +126,7 @@ impl Visit<'_> {
         if rate > 0.0 {
             seen.elapsed = Duration::from_secs_f64(seen.latency.len() as f64 / rate);
         }
-        Some(Visited { seen, before, after })
+        Some(TurnResult { measurement: seen, before, after })
     }
 }
 
@@ -147,15 +147,15 @@ impl Window {
 
 /// Returns the client, and how many operations it did in a second.
 async fn work(
-    mut performer: Performer,
+    mut client: Client,
     mut pace: Pace,
     window: Window,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Measurement>>,
     is_stopped: IsStopped,
-) -> (Performer, f64) {
+) -> (Client, f64) {
     let mut progress = Progress { since: window.from, last: window.from, done: 0 };
     while let Some(from) = pace.next().await {
-        let outcome = performer.perform().await;
+        let outcome = client.run_next().await;
         let now = Instant::now();
         let failed_to_connect = matches!(outcome, Err(ClientError::Connect(_)));
         if window.counts(from, now) {
@@ -165,17 +165,17 @@ async fn work(
             progress.since = progress.since.max(now);
         }
         if is_stopped() {
-            return (performer, progress.rate(window.until.min(now)));
+            return (client, progress.rate(window.until.min(now)));
         }
         if failed_to_connect {
             // A target that is gone would be asked as often as the processor allows.
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
     if pace.missed > 0 {
         locked(&seen).fail("not begun in time".into(), pace.missed);
     }
-    (performer, progress.rate(window.until))
+    (client, progress.rate(window.until))
 }
 
 /// Of one client.
@@ -203,7 +203,7 @@ impl Progress {
     }
 }
 
-fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+fn locked(seen: &Mutex<Measurement>) -> MutexGuard<'_, Measurement> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -211,14 +211,14 @@ fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// Bounds the histogram's memory.
 const LATENCY_MAX: Duration = Duration::from_secs(3600);
-const BREATH: Duration = Duration::from_millis(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(latencies_us: impl IntoIterator<Item = u64>) -> Seen {
-        let mut seen = Seen::default();
+    fn seen(latencies_us: impl IntoIterator<Item = u64>) -> Measurement {
+        let mut seen = Measurement::default();
         for us in latencies_us {
             let took = Duration::from_micros(us);
             seen.note(took, Ok(Tally { records: 1, bytes: 10 }));

@@ -1,4 +1,4 @@
-//! One client: it performs operations on its connection and opens another one when that has broken.
+//! One client: it runs operations on its connection, and opens another one when that has broken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::workload::{Operation, Requests, Workload};
 
 /// How a client gets in.
 #[derive(Debug)]
-pub(crate) struct Entrance {
+pub(crate) struct Connector {
     pub dialer: Dialer,
     pub timeout: Duration,
 }
 
-impl Entrance {
+impl Connector {
     pub async fn connect(&self, auth: &Auth) -> Result<Connection, ClientError> {
         let mut connection = Connection::dial_with(&self.dialer, self.timeout).await?;
         connection.login(USER_AGENT, auth).await?;
@@ -24,8 +24,8 @@ impl Entrance {
 }
 
 #[derive(Debug)]
-pub(crate) struct Performer {
-    entrance: Arc<Entrance>,
+pub(crate) struct Client {
+    connector: Arc<Connector>,
     auth: Auth,
     requests: Arc<Requests>,
     /// Counts up in the client's own node.
@@ -33,32 +33,32 @@ pub(crate) struct Performer {
     pub writes: Writes,
     connection: Option<Connection>,
     workload: Workload,
-    turn: usize,
+    next: usize,
 }
 
-impl Performer {
+impl Client {
     pub fn new(
-        entrance: Arc<Entrance>,
+        connector: Arc<Connector>,
         auth: Auth,
         requests: Arc<Requests>,
         workload: Workload,
         number: usize,
     ) -> Self {
         Self {
-            entrance,
+            connector,
             auth,
             requests,
             write: None,
             writes: Writes::default(),
             connection: None,
             workload,
-            turn: number,
+            next: number,
         }
     }
 
     pub async fn connect(&mut self) -> Result<(), ClientError> {
         if self.connection.is_none() {
-            self.connection = Some(self.entrance.connect(&self.auth).await?);
+            self.connection = Some(self.connector.connect(&self.auth).await?);
         }
         Ok(())
     }
@@ -76,9 +76,9 @@ impl Performer {
     ///
     /// # Errors
     /// The operation failed, or the connection for it could not be opened. The next one begins anew.
-    pub async fn perform(&mut self) -> Result<Tally, ClientError> {
-        let operation = self.workload.operation(self.turn);
-        self.turn += 1;
+    pub async fn run_next(&mut self) -> Result<Tally, ClientError> {
+        let operation = self.workload.operation(self.next);
+        self.next += 1;
         if operation == Operation::Reconnect {
             return self.reconnect().await;
         }
@@ -105,7 +105,7 @@ impl Performer {
     }
 
     async fn reconnect(&mut self) -> Result<Tally, ClientError> {
-        let mut connection = self.entrance.connect(&self.auth).await?;
+        let mut connection = self.connector.connect(&self.auth).await?;
         let tally = connection.exchange_encoded(&self.requests.query).await?;
         connection.close().await;
         Ok(tally)
