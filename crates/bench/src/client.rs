@@ -1,91 +1,75 @@
-//! One client: it runs operations on its connection, and opens another one when that has broken.
+//! One client of a target. It runs the operations of its workload one after the other on its
+//! connection, and opens another connection when that one has broken.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bolt::message::Auth;
-use client::{ClientError, Connection, Dialer, Encoded, Tally};
+use client::{ClientError, Connection, Encoded, Tally};
 
+use crate::connector::Connector;
 use crate::workload::{Operation, Requests, Workload};
 
-/// How a client gets in.
+/// What all clients of one target have in common.
 #[derive(Debug)]
-pub(crate) struct Connector {
-    pub dialer: Dialer,
-    pub timeout: Duration,
-}
-
-impl Connector {
-    pub async fn connect(&self, auth: &Auth) -> Result<Connection, ClientError> {
-        let mut connection = Connection::dial_with(&self.dialer, self.timeout).await?;
-        connection.login(USER_AGENT, auth).await?;
-        Ok(connection)
-    }
+pub(crate) struct Common {
+    pub connector: Arc<Connector>,
+    pub requests: Arc<Requests>,
+    pub workload: Workload,
 }
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    connector: Arc<Connector>,
+    common: Arc<Common>,
     auth: Auth,
-    requests: Arc<Requests>,
-    /// Counts up in the client's own node.
-    pub write: Option<Encoded>,
-    pub writes: Writes,
+    /// `None` if the last one has broken, or if each operation opens one of its own.
     connection: Option<Connection>,
-    workload: Workload,
+    /// Counts up in the client's own node; `None` if the workload does not write.
+    write: Option<Encoded>,
+    writes: Writes,
+    /// Which operation of the workload is the next one.
     next: usize,
 }
 
 impl Client {
+    /// The client with this number among those of its target. Clients with different numbers begin at
+    /// different operations of a mixed workload.
     pub fn new(
-        connector: Arc<Connector>,
+        common: Arc<Common>,
         auth: Auth,
-        requests: Arc<Requests>,
-        workload: Workload,
         number: usize,
+        connection: Option<Connection>,
+        write: Option<Encoded>,
     ) -> Self {
-        Self {
-            connector,
-            auth,
-            requests,
-            write: None,
-            writes: Writes::default(),
-            connection: None,
-            workload,
-            next: number,
-        }
+        Self { common, auth, connection, write, writes: Writes::default(), next: number }
     }
 
-    pub async fn connect(&mut self) -> Result<(), ClientError> {
-        if self.connection.is_none() {
-            self.connection = Some(self.connector.connect(&self.auth).await?);
-        }
-        Ok(())
-    }
-
-    pub fn connection(&mut self) -> Option<&mut Connection> {
-        self.connection.as_mut()
-    }
-
-    /// What is left of it when it is done.
-    pub fn into_connection(self) -> Option<Connection> {
-        self.connection
-    }
-
-    /// The next operation of the workload.
+    /// Runs the next operation of the workload.
     ///
     /// # Errors
-    /// The operation failed, or the connection for it could not be opened. The next one begins anew.
+    /// The operation failed, or the connection for it could not be opened. The next operation starts
+    /// afresh.
     pub async fn run_next(&mut self) -> Result<Tally, ClientError> {
-        let operation = self.workload.operation(self.next);
+        let operation = self.common.workload.operation(self.next);
         self.next += 1;
         if operation == Operation::Reconnect {
             return self.reconnect().await;
         }
-        self.connect().await?;
-        let Some(connection) = &mut self.connection else { return Err(ClientError::Closed) };
-        let requests = &self.requests;
-        let outcome = match operation {
+        let outcome = self.run(operation).await;
+        // A failure that the server reports leaves the connection usable. If the server has closed it
+        // all the same, the next operation finds out.
+        if matches!(&outcome, Err(error) if error.code().is_none()) {
+            self.connection = None;
+        }
+        outcome
+    }
+
+    async fn run(&mut self, operation: Operation) -> Result<Tally, ClientError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.common.connector.connect(&self.auth).await?),
+        };
+        let requests = &self.common.requests;
+        match operation {
             Operation::Query | Operation::Reconnect => {
                 connection.exchange_encoded(&requests.query).await
             }
@@ -95,42 +79,43 @@ impl Client {
                 None => Err(ClientError::Protocol("no node to count in".into())),
             },
             Operation::Tx => transaction(connection, requests).await,
-        };
-        // After a failure of the server's own the connection goes on; if it has closed, the next
-        // operation finds out.
-        if matches!(&outcome, Err(error) if error.code().is_none()) {
-            self.connection = None;
         }
-        outcome
     }
 
     async fn reconnect(&mut self) -> Result<Tally, ClientError> {
-        let mut connection = self.connector.connect(&self.auth).await?;
-        let tally = connection.exchange_encoded(&self.requests.query).await?;
+        let mut connection = self.common.connector.connect(&self.auth).await?;
+        let tally = connection.exchange_encoded(&self.common.requests.query).await?;
         connection.close().await;
         Ok(tally)
     }
 
-    pub async fn close(self) {
+    /// Closes the connection, and says what became of the client's writes.
+    pub async fn close(self) -> Writes {
         if let Some(connection) = self.connection {
             connection.close().await;
         }
+        self.writes
     }
 }
 
-/// What a client knows about its own writes.
+/// What clients know about their own writes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Writes {
-    pub done: u64,
-    /// They failed, and may have been done all the same.
-    pub unknown: u64,
+    pub acknowledged: u64,
+    /// The client saw them fail. The server may have done them all the same.
+    pub failed: u64,
 }
 
 impl Writes {
+    pub fn add(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.failed += other.failed;
+    }
+
     fn note(&mut self, outcome: Result<Tally, ClientError>) -> Result<Tally, ClientError> {
         match outcome {
-            Ok(_) => self.done += 1,
-            Err(_) => self.unknown += 1,
+            Ok(_) => self.acknowledged += 1,
+            Err(_) => self.failed += 1,
         }
         outcome
     }
@@ -145,18 +130,3 @@ async fn transaction(
     connection.exchange_encoded(&requests.commit).await?;
     Ok(tally)
 }
-
-/// What a failed operation is counted as: the server's code, or what happened to the connection.
-pub(crate) fn reason(error: &ClientError) -> String {
-    match error {
-        ClientError::Server(failure) => failure.code.clone(),
-        ClientError::Resolve(_) => "host not found".into(),
-        ClientError::Connect(error) => format!("not connected: {}", error.kind()),
-        ClientError::Tls(_) => "TLS failed".into(),
-        ClientError::Handshake(_) | ClientError::Protocol(_) => "not Bolt".into(),
-        ClientError::TimedOut(_) => "no answer in time".into(),
-        ClientError::Closed | ClientError::Io(_) => "connection closed".into(),
-    }
-}
-
-const USER_AGENT: &str = concat!("boltbouncer-bench/", env!("CARGO_PKG_VERSION"));

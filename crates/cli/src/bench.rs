@@ -117,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     for check in &results.checks {
-        println!("{}", output::verdict(check));
+        println!("{check}");
     }
     if let Some(error) = &results.error {
         bail!("{error}");
@@ -148,11 +148,11 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         bail!("--workload names {name} twice; each runs once");
     }
     check_numbers(arguments)?;
+    // `bench` is the load generator itself, which is always measured.
+    let processes = arguments.processes.iter().map(|process| process.name.as_str());
+    let processes: Vec<&str> = processes.chain([bench::run::OWN_NAME]).collect();
     for check in &arguments.checks {
-        // `bench` is the load generator itself, which is always measured.
-        let own = NamedProcess { name: bench::run::OWN_NAME.into(), pid: 0 };
-        let processes = [&arguments.processes[..], &[own]].concat();
-        check.fits(&arguments.workload, targets, &processes).map_err(anyhow::Error::msg)?;
+        check.fits(&arguments.workload, &names, &processes).map_err(anyhow::Error::msg)?;
     }
     let (user, password, database) = arguments.login.resolve()?;
     let settings = Settings {

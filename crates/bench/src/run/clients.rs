@@ -1,151 +1,111 @@
-//! All clients of one target for one workload, and the nodes they count in.
+//! All clients of one target for one workload: those that work, and those that are only connected.
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use bolt::{Dictionary, Value};
-use client::{ClientError, Connection};
+use anyhow::{Context, Result};
+use client::{Connection, Encoded};
 use tokio::task::JoinSet;
 
-use super::RunTarget;
-use crate::client::{Client, Connector, Writes};
+use super::nodes::Nodes;
+use super::target::RunTarget;
+use crate::client::{Client, Common, Writes};
+use crate::connector::Connector;
 use crate::settings::Settings;
-use crate::workload::{Requests, Workload, count_up, on};
+use crate::workload::{Requests, Workload};
 
 pub(super) struct TargetClients {
     pub name: String,
     pub clients: Vec<Client>,
     /// Connected, and doing nothing.
     idle: Vec<Connection>,
-    connector: Arc<Connector>,
-    /// The mark of these clients's nodes, if it writes.
-    mark: Option<String>,
+    /// `None` if the workload does not write.
+    nodes: Option<Nodes>,
 }
 
 impl TargetClients {
-    /// Connects every client.
+    /// Connects every client, and gives each a node to count in if the workload writes.
+    ///
+    /// # Errors
+    /// A client could not be connected or got no node. Nothing is left in the database.
     pub async fn connect(
         target: &RunTarget,
         workload: Workload,
         settings: &Settings,
         requests: &Arc<Requests>,
     ) -> Result<Self> {
-        let client = |number| {
-            let (connector, requests) = (target.connector.clone(), requests.clone());
-            Client::new(connector, settings.auth(number), requests, workload, number)
+        let of_target = || format!("target {}", target.name);
+        let connector = &target.connector;
+        let working = if workload.keeps_connections() { settings.clients } else { 0 };
+        let mut connections =
+            connect_all(connector, settings, working).await.with_context(of_target)?;
+        let idle = connect_all(connector, settings, settings.idle_clients).await;
+        let idle = idle.with_context(of_target)?;
+        let (nodes, writes) = if workload.writes() {
+            let (nodes, writes) = Nodes::create(target, settings, &mut connections).await?;
+            (Some(nodes), writes)
+        } else {
+            (None, Vec::new())
         };
-        let mut clients: Vec<_> = (0..settings.clients).map(client).collect();
-        let mut idle: Vec<_> = (0..settings.idle_clients).map(client).collect();
-        if workload.keeps_connections() {
-            connect_all(&mut clients).await?;
-        }
-        connect_all(&mut idle).await?;
-        let idle = idle.into_iter().filter_map(Client::into_connection).collect();
-        let mark = workload.writes().then(|| mark(&target.name));
-        Ok(Self {
-            name: target.name.clone(),
-            clients,
-            idle,
-            connector: target.connector.clone(),
-            mark,
-        })
+        let common = Common { connector: connector.clone(), requests: requests.clone(), workload };
+        let clients = clients(Arc::new(common), settings, connections, writes);
+        Ok(Self { name: target.name.clone(), clients, idle, nodes })
     }
 
-    /// Gives each client a node if the workload writes.
-    pub async fn prepare(&mut self, settings: &Settings) -> Result<()> {
-        let Some(mark) = &self.mark else { return Ok(()) };
-        for (number, client) in self.clients.iter_mut().enumerate() {
-            let node = node(client, mark, number, settings.database.as_deref()).await;
-            let node = node.context("cannot create a node for `write` to count in")?;
-            client.write = Some(count_up(settings.database.as_deref(), &node));
-        }
-        Ok(())
-    }
-
-    /// Closes the connections and removes the nodes. Says what their counts show that should not be:
-    /// a write that was lost, or done twice.
+    /// Closes the connections and removes the nodes. Returns a sentence if the nodes' counts are not
+    /// what the clients were told: a write was lost, or done twice.
     pub async fn close(self, settings: &Settings) -> Option<String> {
         let mut writes = Writes::default();
         for client in self.clients {
-            writes.done += client.writes.done;
-            writes.unknown += client.writes.unknown;
-            client.close().await;
+            writes.add(client.close().await);
         }
         for connection in self.idle {
             connection.close().await;
         }
-        let counted = match remove(&self.connector, &self.mark?, settings).await {
-            Ok(counted) => counted,
-            Err(error) => {
-                let name = self.name;
-                return Some(format!("{name}: its nodes can't be counted and removed: {error:#}"));
-            }
-        };
-        let Writes { done, unknown } = writes;
-        let is_possible = (done..=done + unknown).contains(&counted);
-        (!is_possible).then(|| {
-            format!(
-                "{}: {done} writes were acknowledged, {unknown} failed, and {counted} were done",
-                self.name
-            )
-        })
+        self.nodes?.remove(settings, writes).await
     }
 }
 
-/// Removes all nodes with this mark, and says how many writes they counted.
-async fn remove(connector: &Connector, mark: &str, settings: &Settings) -> Result<u64> {
-    let mut connection = connector.connect(&settings.auth(0)).await?;
-    let parameters = Dictionary::new().with("mark", mark);
-    let query = format!(
-        "MATCH (n:{LABEL} {{mark: $mark}}) WITH n, n.count AS count DETACH DELETE n RETURN sum(count) AS counted"
-    );
-    let table = connection.run(&query, parameters, on(settings.database.as_deref())).await?;
-    connection.close().await;
-    let counted = table.get(0, "counted").as_integer().context("the server returned no sum")?;
-    Ok(u64::try_from(counted)?)
+/// Each client gets the connection and the write that have its number, where there are any.
+fn clients(
+    common: Arc<Common>,
+    settings: &Settings,
+    connections: Vec<Connection>,
+    writes: Vec<Encoded>,
+) -> Vec<Client> {
+    let (mut connections, mut writes) = (connections.into_iter(), writes.into_iter());
+    let client = |number| {
+        let auth = settings.auth(number);
+        Client::new(common.clone(), auth, number, connections.next(), writes.next())
+    };
+    (0..settings.clients).map(client).collect()
 }
 
-/// So many at once: a server's backlog is finite.
-const CONNECTING_MAX: usize = 64;
-const LABEL: &str = "BoltBouncerBench";
-
-async fn connect_all(clients: &mut Vec<Client>) -> Result<()> {
-    let count = clients.len();
-    let mut waiting = std::mem::take(clients).into_iter();
+/// Opens so many connections, in the order of the clients' numbers.
+async fn connect_all(
+    connector: &Arc<Connector>,
+    settings: &Settings,
+    count: usize,
+) -> Result<Vec<Connection>> {
+    let mut waiting = 0..count;
     let mut connecting = JoinSet::new();
+    let mut connected = Vec::with_capacity(count);
     loop {
         while connecting.len() < CONNECTING_MAX
-            && let Some(mut client) = waiting.next()
+            && let Some(number) = waiting.next()
         {
-            connecting.spawn(async move { client.connect().await.map(|()| client) });
+            let (connector, auth) = (connector.clone(), settings.auth(number));
+            connecting.spawn(async move { (number, connector.connect(&auth).await) });
         }
-        let Some(connected) = connecting.join_next().await else { return Ok(()) };
-        let connected = connected.context("a client panicked")?;
-        let number = clients.len();
-        clients.push(
-            connected.with_context(|| format!("client {number} of {count} was not connected"))?,
-        );
+        let Some(joined) = connecting.join_next().await else { break };
+        let (number, connection) = joined.context("a client panicked")?;
+        let so_far = connected.len();
+        let connection =
+            connection.with_context(|| format!("client {so_far} of {count} was not connected"))?;
+        connected.push((number, connection));
     }
+    connected.sort_by_key(|(number, _)| *number);
+    Ok(connected.into_iter().map(|(_, connection)| connection).collect())
 }
 
-/// Unlike any other run's.
-fn mark(target: &str) -> String {
-    format!("{target} {}", jiff::Timestamp::now())
-}
-
-/// The id of a new node, as queries take it.
-async fn node(
-    client: &mut Client,
-    mark: &str,
-    number: usize,
-    database: Option<&str>,
-) -> Result<Value> {
-    let Some(connection) = client.connection() else { bail!(ClientError::Closed) };
-    let id = if connection.version().has_element_ids() { "elementId(n)" } else { "id(n)" };
-    let query =
-        format!("CREATE (n:{LABEL} {{mark: $mark, client: $client, count: 0}}) RETURN {id} AS id");
-    let number = i64::try_from(number)?;
-    let parameters = Dictionary::new().with("mark", mark).with("client", number);
-    let table = connection.run(&query, parameters, on(database)).await?;
-    Ok(table.get(0, "id").clone())
-}
+/// More at once could be more than a server's backlog takes.
+const CONNECTING_MAX: usize = 64;
