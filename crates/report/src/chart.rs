@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::axis::Axis;
-use crate::escape;
+use crate::escape::escape;
 
 /// A line chart whose x axis is seconds, or has names at 0, 1, 2 and so on.
 #[derive(Clone, Debug, Default)]

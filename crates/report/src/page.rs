@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::chart::{Chart, Colour};
-use crate::escape;
+use crate::escape::escape;
 
 /// The parts of a page in their order.
 #[derive(Clone, Debug)]
