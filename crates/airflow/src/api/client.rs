@@ -9,7 +9,7 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Uri};
 
-use super::ApiError;
+use super::error::ApiError;
 
 #[derive(Clone)]
 pub(super) struct Client {
