@@ -1,18 +1,19 @@
-//! Counting the sockets of the task processes, or of the pooler in the lab's own process, from /proc.
-//! Linux only; elsewhere it sees none.
+//! Counting the sockets of the task processes, or of the pooler in the lab's own process, from `/proc`.
+//! It works on Linux only; elsewhere it finds no sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Origin, Totals};
+use super::origin::Origin;
+use super::totals::Totals;
 use crate::results::Sample;
 
 #[derive(Debug)]
 pub struct Sockets {
     addresses: Vec<IpAddr>,
     port: u16,
-    /// This process, if the pattern's pooler is in it. The lab itself keeps no connection to a
-    /// server that it can't ask.
+    /// The id of this process, if the pattern's pooler is in it. The lab's own connections can't be
+    /// mistaken for the pooler's: it keeps none to a server that it can't ask.
     pooler: Option<u32>,
     /// Inodes of sockets that have been seen.
     seen: BTreeSet<u64>,
@@ -20,8 +21,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Counts connections to `port` at any of `addresses`; to any address if there is none, as for
-    /// a cluster whose members are not known.
+    /// Counts connections to `port` at any of `addresses`. If `addresses` is empty, connections to any
+    /// address count: the members of a cluster are not known.
     pub fn new(addresses: Vec<IpAddr>, port: u16) -> Self {
         Self { addresses, port, pooler: None, seen: BTreeSet::new(), open: BTreeSet::new() }
     }
@@ -91,7 +92,7 @@ fn inodes(_pid: u32) -> Vec<u64> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::super::PoolerOrigin;
+    use super::super::origin::PoolerOrigin;
     use super::*;
     use std::net::{TcpListener, TcpStream};
 
