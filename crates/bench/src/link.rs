@@ -70,7 +70,7 @@ async fn connect(client: TcpStream, target: Target, delay: Duration) -> io::Resu
     Ok(())
 }
 
-/// Carries bytes one way, `None` for their end. As much may be on its way as the channel holds.
+/// Carries bytes in one direction, and then their end. What the channel holds is on its way.
 async fn carry(mut from: OwnedReadHalf, to: OwnedWriteHalf, delay: Duration) -> io::Result<()> {
     let (send, receive) = mpsc::channel::<(Instant, Option<Vec<u8>>)>(ON_THE_WAY_MAX);
     let reading = async move {

@@ -12,7 +12,7 @@ use crate::sample::{Latency, Sample};
 /// What the clients of one target have counted so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Counts {
-    /// Of the operations that succeeded, in nanoseconds.
+    /// The latencies of the operations that succeeded, in nanoseconds.
     latency: Histogram<u64>,
     records: u64,
     bytes: u64,
@@ -143,7 +143,7 @@ const LATENCY_MAX: Duration = Duration::from_secs(3600);
 mod tests {
     use super::*;
 
-    /// Of a client that does one operation after the other.
+    /// What a client measures that runs one operation after the other.
     fn measurement(latencies_us: impl IntoIterator<Item = u64>) -> Measurement {
         let (mut counts, mut elapsed) = (Counts::default(), Duration::ZERO);
         for us in latencies_us {

@@ -10,7 +10,8 @@ use bolt::Request;
 use crate::test_bed::{Action, OPERATIONS, TICK, TestBed, settings};
 use crate::{counted, is_query, is_write, operations, run, targets};
 
-/// Two targets and five rounds of twenty operations each; it is ended behind so many operations.
+/// A run with two targets and five rounds of twenty operations each, which is ended after so many
+/// operations.
 async fn stopped_after(limit: u32, workloads: &[Workload]) -> (TestBed, anyhow::Result<Results>) {
     let test_bed = TestBed::start().await;
     let seen = Arc::new(AtomicU32::new(0));

@@ -1,4 +1,4 @@
-//! What a run makes of targets that fail: numbers, and nodes that are not left behind.
+//! What a run makes of targets that fail: it has numbers all the same, and removes its nodes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

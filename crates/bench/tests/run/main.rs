@@ -1,4 +1,4 @@
-//! Whole runs against a sandbox behind relays. An operation takes a tick of a clock that nothing else
+//! Whole runs against a sandbox that is reached through relays. An operation takes a tick of a clock that nothing else
 //! drives, so that the numbers of a run are known beforehand.
 //!
 //! - [`test_bed`]: the sandbox, its relays and their clock

@@ -126,7 +126,7 @@ async fn in_an_open_loop_a_stall_counts_for_all_that_it_delayed() {
     let test_bed = TestBed::start().await;
     let rate = 100.0;
     // A client of a never waits and is never late. On b the first answer comes 40 ms late, and every
-    // later operation is that much behind its time.
+    // later operation is late by that much.
     let take = |ticks: u32| Action::Delay((ticks - 1) * TICK);
     let a = test_bed.relay(move |request| if is_query(request) { take(10) } else { Action::Pass });
     let mut count = counted(is_query);
@@ -193,7 +193,7 @@ async fn users_take_turns_and_idle_clients_are_connected() {
     let is_name = |name: &&String| *name != "query";
     let mut connected: Vec<&String> = names.iter().take_while(is_name).collect();
     connected.sort();
-    // One to be introduced, three that work, four that don't.
+    // One that checks the login, three that work, four that don't.
     assert_eq!(connected, [&["user1"; 5][..], &["user2"; 3]].concat());
     assert_eq!(names.iter().filter(is_name).count(), 8, "every client keeps the connection");
 }

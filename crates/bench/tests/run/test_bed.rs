@@ -1,6 +1,6 @@
-//! A sandbox behind relays, and a clock that their traffic drives. A relay knows what its clients ask,
-//! and does with it what its rule says. Time stands still but for what a relay lets pass, so that
-//! nothing depends on how fast the machine is.
+//! A sandbox that is reached through relays, and a clock that their traffic drives. A relay reads each
+//! request of its clients, and does with it what its rule says. Time moves only when a relay passes
+//! something on, so that nothing depends on how fast the machine is.
 
 use std::io;
 use std::net::SocketAddr;
@@ -264,7 +264,7 @@ async fn carry_answers(
 
 /// How long a RUN takes; every operation of every workload has one.
 pub const TICK: Duration = Duration::from_millis(1);
-/// Of one client in one round of [`settings`].
+/// How many operations one client runs in one round of [`settings`].
 pub const OPERATIONS: u32 = 10;
 /// Never over: the clock hardly moves.
 const TIMEOUT: Duration = Duration::from_secs(3600);
