@@ -10,6 +10,8 @@ mod keep;
 mod lab;
 mod link;
 mod logging;
+mod open_files;
+mod runtime;
 mod sandbox;
 mod script_server;
 mod serve;
@@ -68,32 +70,3 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// How many files this process may have open, after raising the limit as far as it goes.
-fn open_files_max() -> usize {
-    rlimit::increase_nofile_limit(u64::MAX)
-        .ok()
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(usize::MAX)
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-/// Tells `stop` at the first Ctrl-C or SIGTERM, and ends the process at the second.
-fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) -> anyhow::Result<()> {
-    let stop = stop.clone();
-    let mut signals = signals::Signals::new()?;
-    tokio::spawn(async move {
-        signals.ended().await;
-        eprintln!("{words}");
-        stop.stop();
-        signals.ended().await;
-        std::process::exit(INTERRUPTED);
-    });
-    Ok(())
-}
-
-/// As shells report a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
