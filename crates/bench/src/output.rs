@@ -27,8 +27,8 @@ pub fn markdown(results: &Results) -> String {
     parts.join("\n")
 }
 
-/// Whether [`write`] will succeed, as far as one can know before the run. A path that can't be written must not
-/// be found out after it.
+/// Whether [`write`] will succeed, as far as that can be known. It is asked before a run, so that a path
+/// that can't be written is not found out after it.
 ///
 /// # Errors
 /// It can't be written.

@@ -27,8 +27,8 @@ pub struct Settings {
     pub rounds: usize,
     /// For each workload and target, before the first round. Nothing of it counts.
     pub warm_up: Duration,
-    /// At the beginning of each turn, on top of its share of the duration: clients that all begin at once wait for one
-    /// another as they will not later. Nothing of it is counted.
+    /// At the beginning of each turn, on top of its share of the duration. Clients that all begin at once
+    /// wait for one another as they will not later, so that nothing of this time counts.
     pub settle: Duration,
     /// Operations per second for each target, over all its clients. `None` means as fast as the answers
     /// come.

@@ -1,4 +1,5 @@
-//! What one operation is. Its requests are encoded once, before the run, so that a client only sends bytes.
+//! What one operation is. Its requests are encoded once, before the run, so that a client only sends
+//! bytes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! What runs a pattern's tasks: the lab itself, or Airflow. Both say which user agent their tasks tell the
-//! server, start the tasks, and say what became of each.
+//! What runs a pattern's tasks: the lab itself, or Airflow. Both say which user agent their tasks tell
+//! the server, start the tasks, and say what became of each.
 
 mod dags;
 mod load;

@@ -47,8 +47,8 @@ pub struct TargetInfo {
 pub enum CountedBy {
     /// The sandbox's own books: exact, peaks included.
     Books,
-    /// `dbms.listConnections` and `SHOW TRANSACTIONS`. The numbers of opened and closed connections follow
-    /// from the server's connection ids, and are exact as long as nobody else connects between two
+    /// `dbms.listConnections` and `SHOW TRANSACTIONS`. The numbers of opened and closed connections
+    /// follow from the server's connection ids, and are exact as long as nobody else connects between two
     /// samples. Peaks are sampled.
     ListConnections,
     /// The tasks' established sockets. They are sampled: what opens and closes between two samples is

@@ -19,8 +19,8 @@ pub struct Settings {
     pub parallelism: usize,
     /// Database calls of each task.
     pub calls: usize,
-    /// How long the task works after each call without the database. It keeps its drivers, and has no open
-    /// transaction.
+    /// How long the task works after each call without the database. It keeps its drivers, and has no
+    /// open transaction.
     pub hold: Duration,
     pub query: String,
     /// Upstream connections of the pooler that [`Pattern::Pooled`] goes through.

@@ -1,5 +1,5 @@
-//! Whole runs against a sandbox that is reached through relays. An operation takes a tick of a clock that nothing else
-//! drives, so that the numbers of a run are known beforehand.
+//! Whole runs against a sandbox that is reached through relays. An operation takes a tick of a clock
+//! that nothing else drives, so that the numbers of a run are known beforehand.
 //!
 //! - [`test_bed`]: the sandbox, its relays and their clock
 //! - [`rounds`]: what is measured when all is well
