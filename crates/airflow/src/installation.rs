@@ -8,8 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::keeper::Keep;
-use crate::native::clean;
-use crate::service::{KeeperProgram, POLL_INTERVAL, Service, Stopped};
+use crate::service::{Environment, KeeperProgram, POLL_INTERVAL, Service, Stopped};
 use crate::version::Version;
 
 #[derive(Clone, Debug)]
@@ -50,7 +49,8 @@ impl Installation {
         let run = |command: &[&Path]| {
             let command = command.iter().map(|word| word.as_os_str().to_owned()).collect();
             let keep = Keep { command, ..Keep::default() };
-            Service::start("the installation", keeper, &keep, &clean(), &log)?.finish(is_stopped)
+            Service::start("the installation", keeper, &keep, &Environment::clean(), &log)?
+                .finish(is_stopped)
         };
         run(&[&python.program, "-m".as_ref(), "venv".as_ref(), &folder])?;
         let wanted = cache.join(format!("{name}.txt"));

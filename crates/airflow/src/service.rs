@@ -24,6 +24,18 @@ pub struct KeeperProgram {
 pub struct Environment(pub Vec<(String, Option<OsString>)>);
 
 impl Environment {
+    /// Takes away what the user's own Airflow, driver and Python would bring in.
+    pub(crate) fn clean() -> Self {
+        let foreign = |name: &str| {
+            ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+                || ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"].contains(&name)
+        };
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        Self(names.filter(|name| foreign(name)).map(|name| (name, None)).collect())
+    }
+
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.push((name.to_owned(), Some(value.into())));
     }

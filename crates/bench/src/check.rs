@@ -4,12 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::measure::{Measure, Unit};
-use crate::results::{CheckResult, Results};
-use crate::settings::{NamedProcess, NamedTarget};
+use crate::results::{CheckResult, WorkloadResult};
 use crate::workload::Workload;
 
-/// `WORKLOAD.METRIC TARGET <= NUMBER[UNIT]` or `WORKLOAD.METRIC TARGET/TARGET <= NUMBER`; `>=`, `<` and
-/// `>` likewise. Ratios and quotients are the median over the rounds.
+/// `WORKLOAD.METRIC TARGET <= NUMBER[UNIT]` or `WORKLOAD.METRIC TARGET/TARGET <= NUMBER`; also with
+/// `>=`, `<` and `>`. Ratios and quotients are the median over the rounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     text: String,
@@ -31,21 +30,23 @@ enum Comparison {
 }
 
 impl Check {
+    /// Whether a run of these workloads, targets and processes can meet the condition at all.
+    ///
     /// # Errors
-    /// It speaks of a workload, a target or a process that is not in the run.
+    /// The condition names a workload, a target or a process that is not in the run.
     pub fn fits(
         &self,
         workloads: &[Workload],
-        targets: &[NamedTarget],
-        processes: &[NamedProcess],
+        targets: &[&str],
+        processes: &[&str],
     ) -> Result<(), String> {
         let text = &self.text;
         if !workloads.contains(&self.workload) {
             return Err(format!("--check '{text}': {} is not in --workload", self.workload));
         }
-        let is_named = |name: &str| processes.iter().any(|process| process.name == name);
+        let is_named = |name: &str| processes.contains(&name);
         for target in [Some(&self.target), self.base.as_ref()].into_iter().flatten() {
-            if !targets.iter().any(|named| named.name == *target) {
+            if !targets.contains(&target.as_str()) {
                 return Err(format!("--check '{text}': there is no --target {target}=…"));
             }
             if self.measure.needs_own_process() && !is_named(target) {
@@ -58,8 +59,9 @@ impl Check {
         }
     }
 
-    pub(crate) fn carry_out(&self, results: &Results) -> CheckResult {
-        let value = self.value(results);
+    /// Compares what was measured with the bound. A number that was not measured does not meet it.
+    pub(crate) fn evaluate(&self, workloads: &[WorkloadResult]) -> CheckResult {
+        let value = self.value(workloads);
         let holds = value.is_some_and(|value| match self.comparison {
             Comparison::AtMost => value <= self.bound,
             Comparison::AtLeast => value >= self.bound,
@@ -69,8 +71,8 @@ impl Check {
         CheckResult { check: self.text.clone(), value, holds }
     }
 
-    fn value(&self, results: &Results) -> Option<f64> {
-        let workload = results.workloads.iter().find(|run| run.workload == self.workload)?;
+    fn value(&self, workloads: &[WorkloadResult]) -> Option<f64> {
+        let workload = workloads.iter().find(|run| run.workload == self.workload)?;
         let find = |name: &str| workload.targets.iter().find(|target| target.name == name);
         let target = find(&self.target)?;
         match &self.base {
@@ -187,13 +189,8 @@ mod tests {
 
     #[test]
     fn a_check_of_something_that_is_not_run_is_refused_before_the_run() {
-        let target = |name: &str| NamedTarget {
-            name: name.into(),
-            target: "bolt://127.0.0.1:1".parse().unwrap(),
-        };
-        let targets = [target("direct"), target("pooled")];
-        let pooler = [NamedProcess { name: "pooled".into(), pid: 1 }];
-        let fits = |text: &str| parsed(text).fits(&[Workload::Query], &targets, &pooler);
+        let targets = ["direct", "pooled"];
+        let fits = |text: &str| parsed(text).fits(&[Workload::Query], &targets, &["pooled"]);
         fits("query.p50 pooled/direct <= 1.25").unwrap();
         fits("query.cpu pooled <= 50us").unwrap();
         assert!(fits("tx.p50 pooled/direct <= 1").unwrap_err().contains("not in --workload"));

@@ -53,7 +53,7 @@ async fn accept(listener: TcpListener, target: Target, delay: Duration) {
                     connections.spawn(connect(stream, target.clone(), delay));
                 }
                 // Out of files, most likely; some may be free again soon.
-                Err(_) => tokio::time::sleep(BREATH).await,
+                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }
@@ -70,7 +70,7 @@ async fn connect(client: TcpStream, target: Target, delay: Duration) -> io::Resu
     Ok(())
 }
 
-/// Carries bytes one way, `None` for their end. As much may be on its way as the channel holds.
+/// Carries bytes in one direction, and then their end. What the channel holds is on its way.
 async fn carry(mut from: OwnedReadHalf, to: OwnedWriteHalf, delay: Duration) -> io::Result<()> {
     let (send, receive) = mpsc::channel::<(Instant, Option<Vec<u8>>)>(ON_THE_WAY_MAX);
     let reading = async move {
@@ -105,7 +105,7 @@ async fn deliver(
 const READ_BYTES: usize = 16 * 1024;
 /// 16 MiB each way: at 20 ms more than any Bolt server sends.
 const ON_THE_WAY_MAX: usize = 1024;
-const BREATH: Duration = Duration::from_millis(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,9 @@
-//! Names for the numbers of a sample, and ratios between two targets.
+//! Names for the numbers of a sample, such as `p50` or `cpu.neo4j`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use crate::results::{Latency, Sample};
+use crate::sample::{Latency, Sample};
 
 /// A number that a sample has, by the name that `--check` and the table give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +18,10 @@ pub enum Measure {
     Throughput,
     Records,
     Errors,
-    /// Microseconds of processor time for each successful operation, of the process with this name;
-    /// without one, of the process that has the target's name.
+    /// Microseconds of processor time for each successful operation, used by the process with this name.
+    /// Without a name, it is the process that has the target's name.
     Cpu(Option<String>),
-    /// Bytes of resident memory, likewise.
+    /// Bytes of resident memory of that process.
     Memory(Option<String>),
     /// One measure divided by another one of the same target.
     Quotient(Box<(Measure, Measure)>),
@@ -43,6 +41,7 @@ impl Measure {
     pub const COMPARED: [Self; 7] =
         [Self::P50, Self::P90, Self::P99, Self::P999, Self::Mean, Self::Throughput, Self::Records];
 
+    /// This number in a sample of `target`; `None` if the sample does not have it.
     pub fn of(&self, sample: &Sample, target: &str) -> Option<f64> {
         let latency = |of: fn(&Latency) -> f64| sample.latency_us.as_ref().map(of);
         let process = |name: &Option<String>| name.clone().unwrap_or_else(|| target.to_owned());
@@ -67,7 +66,8 @@ impl Measure {
         }
     }
 
-    /// Processor time comes in ticks of 10 ms, too coarse for a short round.
+    /// Whether a single round has this number. Processor time is counted in steps of 10 ms, which is too
+    /// coarse for a short round.
     pub(crate) fn is_known_per_round(&self) -> bool {
         match self {
             Self::Cpu(_) | Self::Memory(_) | Self::Errors => false,
@@ -93,7 +93,7 @@ impl Measure {
         }
     }
 
-    /// The processes that it speaks of by name.
+    /// The processes that it names.
     pub(crate) fn processes(&self) -> Vec<&str> {
         match self {
             Self::Cpu(Some(name)) | Self::Memory(Some(name)) => vec![name],
@@ -102,7 +102,7 @@ impl Measure {
         }
     }
 
-    /// Whether it speaks of the process that has the target's name.
+    /// Whether it is about the process that has the target's name.
     pub(crate) fn needs_own_process(&self) -> bool {
         match self {
             Self::Cpu(None) | Self::Memory(None) => true,
@@ -164,39 +164,6 @@ impl FromStr for Measure {
     }
 }
 
-/// One target's number divided by another's, for each round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ratio {
-    pub median: f64,
-    /// Half of the rounds lie between the quartiles.
-    pub lower_quartile: f64,
-    pub upper_quartile: f64,
-    /// One for each round, if both were measured in it.
-    pub rounds: Vec<Option<f64>>,
-}
-
-impl Ratio {
-    /// `None` if there is no round in which both were measured.
-    pub(crate) fn new(rounds: Vec<Option<f64>>) -> Option<Self> {
-        let known = rounds.iter().copied().flatten();
-        let mut sorted: Vec<f64> = known.filter(|ratio| ratio.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
-        Some(Self {
-            median: quantile(&sorted, 0.5)?,
-            lower_quartile: quantile(&sorted, 0.25)?,
-            upper_quartile: quantile(&sorted, 0.75)?,
-            rounds,
-        })
-    }
-}
-
-/// Between two values in proportion, as spreadsheets do.
-fn quantile(sorted: &[f64], quantile: f64) -> Option<f64> {
-    let place = quantile * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
-}
-
 const US_PER_S: f64 = 1e6;
 
 #[cfg(test)]
@@ -210,16 +177,6 @@ mod tests {
         }
         assert!("p95".parse::<Measure>().unwrap_err().contains("there is no metric `p95`"));
         assert!("p99/".parse::<Measure>().is_err());
-    }
-
-    #[test]
-    fn the_spread_is_that_of_the_rounds() {
-        let ratio = Ratio::new([1.4, 1.1, 1.2, 1.3, 9.0].map(Some).into()).unwrap();
-        assert_eq!((ratio.lower_quartile, ratio.median, ratio.upper_quartile), (1.2, 1.3, 1.4));
-        let even = Ratio::new(vec![Some(1.0), Some(2.0), None, Some(4.0), Some(3.0)]).unwrap();
-        assert_eq!((even.lower_quartile, even.median, even.upper_quartile), (1.75, 2.5, 3.25));
-        assert_eq!(Ratio::new(Vec::new()), None);
-        assert_eq!(Ratio::new(vec![Some(f64::INFINITY), None]), None);
     }
 
     #[test]

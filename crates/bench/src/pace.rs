@@ -2,22 +2,22 @@
 
 use tokio::time::{Duration, Instant, sleep_until};
 
-/// Due times of one client within one visit.
+/// When the operations of one client are due within one turn.
 #[derive(Debug)]
 pub(crate) struct Pace {
     until: Instant,
     schedule: Option<Schedule>,
-    /// Operations that were due and for which no time was left.
+    /// How many operations were due but could not begin in time.
     pub missed: u64,
 }
 
-/// Of an open loop: operations are due whether or not the last one has been answered.
+/// The schedule of an open loop: operations are due whether or not the last one has been answered.
 #[derive(Debug)]
 struct Schedule {
     due: Instant,
     interval: Duration,
-    /// When the client had nothing to do and its timer rang. A timer rings late; what was due by then
-    /// could not have begun earlier, and that is not the server's fault.
+    /// When the client's timer last woke it from waiting. A timer wakes a little late. An operation that
+    /// was due meanwhile could not begin earlier, and the server must not be blamed for that.
     woken: Instant,
     give_up: Instant,
 }
@@ -43,12 +43,12 @@ impl Pace {
         Self { until, schedule: Some(Schedule { due, interval, woken: start, give_up }), missed: 0 }
     }
 
-    /// Waits until the next operation is due, and returns the time from which its latency counts;
-    /// `None` when the visit is over.
+    /// Waits until the next operation is due, and returns the time from which its latency is measured.
+    /// `None` when the turn is over.
     ///
-    /// An operation that had to wait because the last answer was late counts from when it was due
-    /// (otherwise a stall would hide the operations that it delayed: coordinated omission). After as
-    /// much time again as the visit was to take, those that are left are given up.
+    /// If the last answer was late, the next operation is measured from when it was due. Otherwise a
+    /// stall would hide the operations that it delayed, an error known as coordinated omission. After
+    /// twice the turn's time, the operations that are left are given up.
     pub async fn next(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let Some(schedule) = &mut self.schedule else { return (now < self.until).then_some(now) };

@@ -7,14 +7,16 @@ use kernel::process::Process;
 
 use crate::settings::NamedProcess;
 
-/// Of each process by its name: processor time since its start, in seconds, and resident memory in
+/// By each process's name: its processor time in seconds since it started, and its resident memory in
 /// bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage(BTreeMap<String, (f64, u64)>);
 
 impl Usage {
+    /// Whether all processes are there.
+    ///
     /// # Errors
-    /// A process is not there.
+    /// One is not.
     pub fn check(processes: &[NamedProcess]) -> Result<()> {
         match processes.iter().find(|process| read(process.pid).is_none()) {
             Some(NamedProcess { name, pid }) => {
@@ -24,7 +26,7 @@ impl Usage {
         }
     }
 
-    /// Of several with one name the sum counts, unless one of them has ended.
+    /// Several processes with one name are added up. If one of them has ended, the name is left out.
     pub fn read(processes: &[NamedProcess]) -> Self {
         let mut usage = BTreeMap::new();
         for process in processes {

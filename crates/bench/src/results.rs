@@ -1,11 +1,14 @@
 //! What was measured, in the shape of `bench.json`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{Measure, Ratio};
-use crate::visit::Seen;
+use crate::machine::Machine;
+use crate::measure::Measure;
+use crate::ratio::Ratio;
+use crate::sample::Sample;
 use crate::workload::Workload;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,9 +18,9 @@ pub struct Results {
     pub boltbouncer: String,
     /// RFC 3339.
     pub started: String,
-    /// The run was ended before its time; what there is was measured.
+    /// Somebody ended the run early. What is here was measured until then.
     pub interrupted: bool,
-    /// Why the workloads behind the last one could not be run.
+    /// Why the workloads after the last one could not be run.
     pub error: Option<String>,
     pub machine: Machine,
     pub settings: SettingsInfo,
@@ -27,25 +30,15 @@ pub struct Results {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Machine {
-    pub os: String,
-    pub arch: String,
-    pub cpus: usize,
-    /// As the processor calls itself.
-    pub processor: Option<String>,
-    pub kernel: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SettingsInfo {
     pub clients: usize,
     pub idle_clients: usize,
     pub users: Option<usize>,
     pub rounds: usize,
-    /// Of each workload and target, over all rounds.
+    /// For each workload and target, over all rounds.
     pub duration_s: f64,
     pub warm_up_s: f64,
-    /// Of each visit, on top of its share of the duration; not counted.
+    /// At the beginning of each turn, on top of its share of the duration; not counted.
     pub settle_s: f64,
     /// Operations per second; `None` for a closed loop.
     pub rate: Option<f64>,
@@ -68,7 +61,7 @@ pub struct WorkloadResult {
     pub workload: Workload,
     /// In the order of [`Results::targets`].
     pub targets: Vec<TargetResult>,
-    /// Counts in the nodes of `write` that are not what the clients were told.
+    /// Sentences about counts in the nodes of `write` that are not what the clients were told.
     pub miscounted: Vec<String>,
 }
 
@@ -77,35 +70,8 @@ pub struct TargetResult {
     pub name: String,
     pub total: Sample,
     pub rounds: Vec<Sample>,
-    /// To the first target, by the measure's name.
+    /// This target divided by the first one, by the measure's name. Empty for the first target.
     pub ratios: BTreeMap<String, Ratio>,
-}
-
-/// What was seen in one round, or in all of them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Sample {
-    pub seconds: f64,
-    /// Successful ones; latency and throughput are theirs.
-    pub operations: u64,
-    pub throughput: f64,
-    pub latency_us: Option<Latency>,
-    pub records_per_s: f64,
-    pub bytes_per_s: f64,
-    pub errors: BTreeMap<String, u64>,
-    /// Seconds, by the process's name.
-    pub cpu_s: BTreeMap<String, f64>,
-    /// Resident, at the end.
-    pub memory_bytes: BTreeMap<String, u64>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Latency {
-    pub mean: f64,
-    pub p50: f64,
-    pub p90: f64,
-    pub p99: f64,
-    pub p999: f64,
-    pub max: f64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,52 +82,43 @@ pub struct CheckResult {
     pub holds: bool,
 }
 
-impl Sample {
-    pub(crate) fn new(
-        seen: &Seen,
-        cpu_s: BTreeMap<String, f64>,
-        memory_bytes: BTreeMap<String, u64>,
-    ) -> Self {
-        let seconds = seen.elapsed.as_secs_f64();
-        let operations = seen.latency.len();
-        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        let us = |quantile| seen.latency.value_at_quantile(quantile) as f64 / NS_PER_US;
-        let latency = Latency {
-            mean: seen.latency.mean() / NS_PER_US,
-            p50: us(0.5),
-            p90: us(0.9),
-            p99: us(0.99),
-            p999: us(0.999),
-            max: seen.latency.max() as f64 / NS_PER_US,
-        };
-        Self {
-            seconds,
-            operations,
-            throughput: per_second(operations),
-            latency_us: (operations > 0).then_some(latency),
-            records_per_s: per_second(seen.records),
-            bytes_per_s: per_second(seen.bytes),
-            errors: seen.errors.clone(),
-            cpu_s,
-            memory_bytes,
+impl fmt::Display for CheckResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.holds { "holds" } else { "does not hold" };
+        match self.value {
+            Some(value) => write!(f, "{}: {verdict}, {value:.3}", self.check),
+            None => write!(f, "{}: {verdict}, it was not measured", self.check),
         }
     }
 }
 
 impl TargetResult {
-    /// What this target is in relation to another one, round by round.
-    pub fn ratio(&self, measure: &Measure, base: &Self) -> Option<Ratio> {
-        let own = |sample| measure.of(sample, &self.name);
-        let others = |sample| measure.of(sample, &base.name);
-        if !measure.is_known_per_round() {
-            return Ratio::new(vec![Some(own(&self.total)? / others(&base.total)?)]);
-        }
-        let rounds = self.rounds.iter().zip(&base.rounds);
-        Ratio::new(rounds.map(|(a, b)| Some(own(a)? / others(b)?)).collect())
+    /// `first` is the target that all others are compared with; `None` for that target itself.
+    pub(crate) fn new(
+        name: &str,
+        total: Sample,
+        rounds: Vec<Sample>,
+        first: Option<&Self>,
+    ) -> Self {
+        let own = Samples { name, total: &total, rounds: &rounds };
+        let ratios = first.into_iter().flat_map(|first| {
+            let ratio = |measure: &Measure| {
+                Some((measure.to_string(), own.ratio(measure, first.samples())?))
+            };
+            Measure::COMPARED.iter().filter_map(ratio).collect::<Vec<_>>()
+        });
+        let ratios = ratios.collect();
+        Self { name: name.to_owned(), total, rounds, ratios }
     }
 
-    /// A number of this target's. A quotient is taken round by round, as a ratio is: over all rounds
-    /// together it would show how the machine's pace changed from one to the next.
+    /// This target's number divided by that of another target, round by round.
+    pub fn ratio(&self, measure: &Measure, base: &Self) -> Option<Ratio> {
+        self.samples().ratio(measure, base.samples())
+    }
+
+    /// A number of this target. A quotient is taken for each round, as a ratio is, and their median is
+    /// the number: over all rounds together it would show how the machine's speed changed from one
+    /// round to the next.
     pub fn value(&self, measure: &Measure) -> Option<f64> {
         if !matches!(measure, Measure::Quotient(_)) || !measure.is_known_per_round() {
             return measure.of(&self.total, &self.name);
@@ -169,14 +126,38 @@ impl TargetResult {
         let rounds = self.rounds.iter().map(|round| measure.of(round, &self.name));
         Some(Ratio::new(rounds.collect())?.median)
     }
+
+    fn samples(&self) -> Samples<'_> {
+        Samples { name: &self.name, total: &self.total, rounds: &self.rounds }
+    }
 }
 
-const NS_PER_US: f64 = 1000.0;
+/// The numbers of one target.
+#[derive(Clone, Copy)]
+struct Samples<'a> {
+    name: &'a str,
+    total: &'a Sample,
+    rounds: &'a [Sample],
+}
+
+impl Samples<'_> {
+    fn ratio(self, measure: &Measure, base: Samples<'_>) -> Option<Ratio> {
+        let own = |sample| measure.of(sample, self.name);
+        let others = |sample| measure.of(sample, base.name);
+        if !measure.is_known_per_round() {
+            return Ratio::new(vec![Some(own(self.total)? / others(base.total)?)]);
+        }
+        let rounds = self.rounds.iter().zip(base.rounds);
+        Ratio::new(rounds.map(|(a, b)| Some(own(a)? / others(b)?)).collect())
+    }
+}
+
 pub const SCHEMA: u32 = 1;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Latency;
 
     fn sample(p50: f64, p99: f64) -> Sample {
         let latency = Latency { mean: p50, p50, p90: p50, p99, p999: p99, max: p99 };

@@ -1,27 +1,23 @@
-//! A whole run: everybody is connected before the first round, each round visits every target, and
-//! what a workload has put into the database is counted and removed behind it.
+//! A whole run: every target is logged in to, and then workload after workload is measured on all
+//! targets.
 
-mod crew;
+mod clients;
+mod nodes;
+mod target;
+mod workload_run;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use client::ClientError;
-use net::{DialError, Dialer, Target};
-use tokio::net::TcpListener;
+use anyhow::{Result, bail};
 
-use self::crew::Crew;
-use crate::link::Link;
-use crate::measure::Measure;
-use crate::performer::Entrance;
+use self::target::RunTarget;
+use self::workload_run::WorkloadRun;
+use crate::machine::Machine;
 use crate::process::Usage;
-use crate::results::{
-    Machine, Results, SCHEMA, Sample, SettingsInfo, TargetInfo, TargetResult, WorkloadResult,
-};
-use crate::settings::{NamedProcess, NamedTarget, Settings};
-use crate::visit::{IsStopped, Seen, Visit, Visited};
-use crate::workload::{Requests, Workload};
+use crate::results::{Results, SCHEMA, SettingsInfo, TargetInfo, WorkloadResult};
+use crate::settings::{NamedProcess, Settings};
+use crate::turn::IsStopped;
+use crate::workload::Requests;
 
 /// Runs everything.
 ///
@@ -31,52 +27,25 @@ use crate::workload::{Requests, Workload};
 pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> {
     let started = jiff::Timestamp::now();
     let processes = processes(settings)?;
-    let requests =
-        Requests::new(settings.database.as_deref(), settings.records, settings.record_bytes);
-    let requests = Arc::new(requests);
-    let mut hosts = Vec::new();
-    let mut targets = Vec::new();
-    for named in &settings.targets {
-        let host = Host::new(named, settings).await?;
-        targets.push(host.introduce(settings).await?);
-        hosts.push(host);
-    }
-    let mut results = Results {
+    let (targets, infos) = targets(settings).await?;
+    let Measured { workloads, interrupted, error } =
+        measure(settings, &targets, &processes, &is_stopped).await?;
+    let checks = settings.checks.iter().map(|check| check.evaluate(&workloads)).collect();
+    Ok(Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
         started: started.to_string(),
-        interrupted: false,
-        error: None,
-        machine: machine(),
+        interrupted,
+        error,
+        machine: Machine::this(),
         settings: settings_info(settings),
-        targets,
-        workloads: Vec::new(),
-        checks: Vec::new(),
-    };
-    for workload in &settings.workloads {
-        let turns =
-            Turns { settings, workload: *workload, processes: &processes, is_stopped: &is_stopped };
-        match turns.run(&hosts, &requests).await {
-            Ok(measured) => results.workloads.extend(measured),
-            Err(error) if results.workloads.is_empty() => return Err(error),
-            Err(error) => {
-                results.error = Some(format!("{workload} could not be run: {error:#}"));
-                break;
-            }
-        }
-        if is_stopped() {
-            results.interrupted = true;
-            break;
-        }
-    }
-    if results.workloads.is_empty() {
-        bail!("the run was ended before its first round was over");
-    }
-    results.checks = settings.checks.iter().map(|check| check.carry_out(&results)).collect();
-    Ok(results)
+        targets: infos,
+        workloads,
+        checks,
+    })
 }
 
-/// The named ones and ourselves: a load generator at its limit would measure itself.
+/// The named processes and this one: a load generator that is at its limit would measure itself.
 fn processes(settings: &Settings) -> Result<Vec<NamedProcess>> {
     let mut processes = settings.processes.clone();
     if cfg!(target_os = "linux") {
@@ -87,224 +56,57 @@ fn processes(settings: &Settings) -> Result<Vec<NamedProcess>> {
     Ok(processes)
 }
 
-/// A target as it is dialled.
-struct Host {
-    name: String,
-    entrance: Arc<Entrance>,
-    uri: Target,
-    _link: Option<Link>,
+/// The targets, and what each of them says about itself.
+async fn targets(settings: &Settings) -> Result<(Vec<RunTarget>, Vec<TargetInfo>)> {
+    let mut targets = Vec::new();
+    let mut infos = Vec::new();
+    for named in &settings.targets {
+        let target = RunTarget::new(named, settings).await?;
+        infos.push(target.check_login(settings).await?);
+        targets.push(target);
+    }
+    Ok((targets, infos))
 }
 
-impl Host {
-    async fn new(named: &NamedTarget, settings: &Settings) -> Result<Self> {
-        let mut target = named.target.clone();
-        let mut link = None;
-        if let Some(round_trip) = settings.link_delay {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let relay = Link::start(listener, target.clone(), round_trip)?;
-            target = relay.stands_for(&target);
-            link = Some(relay);
-        }
-        let dialer = Dialer::new(target, &[])?;
-        let entrance = Arc::new(Entrance { dialer, timeout: settings.timeout });
-        Ok(Self { name: named.name.clone(), entrance, uri: named.target.clone(), _link: link })
-    }
-
-    /// Logs in once, so that a wrong password or address is known before anything is run.
-    async fn introduce(&self, settings: &Settings) -> Result<TargetInfo> {
-        let of_target = || format!("target {}, {}", self.name, self.uri);
-        let connected = self.entrance.connect(&settings.auth(0)).await;
-        let connection = connected.map_err(explained).with_context(of_target)?;
-        let info = TargetInfo {
-            name: self.name.clone(),
-            uri: self.uri.to_string(),
-            agent: connection.server_agent().to_owned(),
-            bolt: connection.version().to_string(),
-        };
-        connection.close().await;
-        Ok(info)
-    }
-}
-
-fn explained(error: ClientError) -> anyhow::Error {
-    let fix = match &error {
-        ClientError::Server(failure) if failure.code.starts_with("Neo.ClientError.Security.") => {
-            "check --user and NEO4J_PASSWORD"
-        }
-        ClientError::Dial(DialError::Resolve(_) | DialError::Connect(_)) => {
-            "start the server or correct the address"
-        }
-        _ => return error.into(),
-    };
-    anyhow::anyhow!("{error}; {fix}")
-}
-
-/// One workload on all targets, in turns.
-struct Turns<'a> {
-    settings: &'a Settings,
-    workload: Workload,
-    processes: &'a [NamedProcess],
-    is_stopped: &'a IsStopped,
-}
-
-impl Turns<'_> {
-    /// `None` if the run was ended before the first round was over.
-    async fn run(
-        &self,
-        hosts: &[Host],
-        requests: &Arc<Requests>,
-    ) -> Result<Option<WorkloadResult>> {
-        let mut crews = Vec::new();
-        let measured = match self.gather(hosts, requests, &mut crews).await {
-            Ok(()) => Ok(self.rounds(&mut crews).await),
-            Err(error) => Err(error),
-        };
-        let mut miscounted = Vec::new();
-        for crew in crews {
-            miscounted.extend(crew.dismiss(self.settings).await);
-        }
-        // Whatever else went wrong: a write that was lost, or done twice, is said.
-        let measured = match miscounted.is_empty() {
-            true => measured,
-            false => measured
-                .and_then(|measured| {
-                    measured.context("ended before the first round was over").map(Some)
-                })
-                .with_context(|| miscounted.join("; ")),
-        };
-        let workload = self.workload;
-        Ok(measured?.map(|targets| WorkloadResult { workload, targets, miscounted }))
-    }
-
-    async fn gather(
-        &self,
-        hosts: &[Host],
-        requests: &Arc<Requests>,
-        crews: &mut Vec<Crew>,
-    ) -> Result<()> {
-        for host in hosts {
-            let of_target = || format!("target {}", host.name);
-            let crew = Crew::gather(host, self.workload, self.settings, requests).await;
-            let mut crew = crew.with_context(of_target)?;
-            let prepared = crew.prepare(self.settings).await;
-            // Also if only some have a node by now: they are to be removed.
-            crews.push(crew);
-            prepared.with_context(of_target)?;
-        }
-        Ok(())
-    }
-
-    async fn rounds(&self, crews: &mut [Crew]) -> Option<Vec<TargetResult>> {
-        for crew in crews.iter_mut() {
-            self.visit(crew, Duration::ZERO, self.settings.warm_up).await;
-        }
-        let mut measured: Vec<Measured> = crews.iter().map(|_| Measured::default()).collect();
-        for round in 0..self.settings.rounds {
-            self.show_progress(round);
-            for index in order(crews.len(), round) {
-                if (self.is_stopped)() {
-                    break;
-                }
-                let (settle, duration) = (self.settings.settle, self.settings.visit_duration());
-                let visited = self.visit(&mut crews[index], settle, duration).await;
-                measured[index].rounds.extend(visited);
-            }
-        }
-        self.show_progress(self.settings.rounds);
-        // Of a round that was broken off, what the other targets have no counterpart for is left out.
-        let whole = measured.iter().map(|measured| measured.rounds.len()).min().unwrap_or(0);
-        if whole == 0 {
-            return None;
-        }
-        let mut results: Vec<TargetResult> = Vec::new();
-        for (crew, mut measured) in crews.iter().zip(measured) {
-            measured.rounds.truncate(whole);
-            results.push(measured.result(&crew.name));
-        }
-        let first = results[0].clone();
-        for result in &mut results[1..] {
-            for measure in &Measure::COMPARED {
-                if let Some(ratio) = result.ratio(measure, &first) {
-                    result.ratios.insert(measure.to_string(), ratio);
-                }
-            }
-        }
-        Some(results)
-    }
-
-    async fn visit(
-        &self,
-        crew: &mut Crew,
-        settle: Duration,
-        duration: Duration,
-    ) -> Option<Visited> {
-        let visit = Visit {
-            settle,
-            duration,
-            rate: self.settings.rate,
-            is_stopped: self.is_stopped.clone(),
-            processes: self.processes,
-        };
-        visit.run(&mut crew.performers).await
-    }
-
-    fn show_progress(&self, round: usize) {
-        if self.settings.shows_progress {
-            let end = if round == self.settings.rounds { "\n" } else { "\r" };
-            eprint!("{}: round {round} of {}{end}", self.workload, self.settings.rounds);
-        }
-    }
-}
-
-/// Each round begins with another target, so that none is always the one behind another.
-fn order(targets: usize, round: usize) -> impl Iterator<Item = usize> {
-    (0..targets).map(move |place| (place + round) % targets)
-}
-
-/// What was seen of one target, round by round.
-#[derive(Default)]
+/// What came of the workloads.
 struct Measured {
-    rounds: Vec<Visited>,
+    workloads: Vec<WorkloadResult>,
+    interrupted: bool,
+    /// Why the last one and those after it could not be run.
+    error: Option<String>,
 }
 
-impl Measured {
-    fn result(&self, name: &str) -> TargetResult {
-        let mut seen = Seen::default();
-        let mut cpu_s = std::collections::BTreeMap::new();
-        let mut memory = std::collections::BTreeMap::new();
-        let mut rounds = Vec::new();
-        for Visited { seen: of_round, before, after } in &self.rounds {
-            seen.add(of_round);
-            let of_processes = after.cpu_since(before);
-            for (process, seconds) in &of_processes {
-                *cpu_s.entry(process.clone()).or_default() += seconds;
+/// # Errors
+/// Nothing was measured.
+async fn measure(
+    settings: &Settings,
+    targets: &[RunTarget],
+    processes: &[NamedProcess],
+    is_stopped: &IsStopped,
+) -> Result<Measured> {
+    let (database, records) = (settings.database.as_deref(), settings.records);
+    let requests = Arc::new(Requests::new(database, records, settings.record_bytes));
+    let (mut workloads, mut interrupted, mut problem) = (Vec::new(), false, None);
+    for workload in &settings.workloads {
+        let workload = *workload;
+        let run = WorkloadRun { settings, workload, requests: &requests, processes, is_stopped };
+        match run.run(targets).await {
+            Ok(measured) => workloads.extend(measured),
+            Err(error) if workloads.is_empty() => return Err(error),
+            Err(error) => {
+                problem = Some(format!("{workload} could not be run: {error:#}"));
+                break;
             }
-            memory = after.memory();
-            rounds.push(Sample::new(of_round, of_processes, memory.clone()));
         }
-        // Of a process that has ended meanwhile there is no whole.
-        cpu_s.retain(|process, _| {
-            rounds.iter().all(|round: &Sample| round.cpu_s.contains_key(process))
-        });
-        let total = Sample::new(&seen, cpu_s, memory);
-        TargetResult { name: name.to_owned(), total, rounds, ratios: Default::default() }
+        if is_stopped() {
+            interrupted = true;
+            break;
+        }
     }
-}
-
-fn machine() -> Machine {
-    Machine {
-        os: std::env::consts::OS.into(),
-        arch: std::env::consts::ARCH.into(),
-        cpus: std::thread::available_parallelism().map_or(1, Into::into),
-        processor: processor(),
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|k| k.trim().into()),
+    if workloads.is_empty() {
+        bail!("the run was ended before its first round was over");
     }
-}
-
-fn processor() -> Option<String> {
-    let about = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = about.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+    Ok(Measured { workloads, interrupted, error: problem })
 }
 
 fn settings_info(settings: &Settings) -> SettingsInfo {
@@ -323,16 +125,5 @@ fn settings_info(settings: &Settings) -> SettingsInfo {
     }
 }
 
-/// Of this process, among those whose processor time is shown.
+/// The name of this process among those whose processor time is shown.
 pub const OWN_NAME: &str = "bench";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_take_turns_in_being_first() {
-        let rounds: Vec<Vec<usize>> = (0..4).map(|round| order(3, round).collect()).collect();
-        assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
-    }
-}

@@ -1,4 +1,4 @@
-//! What is run. Everything was checked before it gets here.
+//! What is run. Whoever makes these settings has checked them.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use crate::workload::Workload;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The first one is what the others are compared with.
+    /// The others are compared with the first one.
     pub targets: Vec<NamedTarget>,
     pub user: String,
     pub password: Secret,
     pub database: Option<String>,
-    /// Instead of one user, `user1`, `user2` and so on, each for as many clients.
+    /// If set, clients log in as `user1`, `user2` and so on, up to this number, instead of as one user.
     pub users: Option<usize>,
     pub workloads: Vec<Workload>,
     /// Clients of each target, each with a connection of its own.
     pub clients: usize,
     /// Clients of each target that are connected and do nothing.
     pub idle_clients: usize,
-    /// Of each workload and target, over all rounds.
+    /// For each workload and target, over all rounds.
     pub duration: Duration,
     pub rounds: usize,
-    /// Of each workload and target, before the first round; nothing of it is counted.
+    /// For each workload and target, before the first round. Nothing of it counts.
     pub warm_up: Duration,
-    /// Of each visit, on top of its share of the duration: clients that all begin at once wait for one
-    /// another as they will not later. Nothing of it is counted.
+    /// At the beginning of each turn, on top of its share of the duration. Clients that all begin at once
+    /// wait for one another as they will not later, so that nothing of this time counts.
     pub settle: Duration,
-    /// Operations per second of each target, over all clients; as fast as the answers come if there
-    /// is none.
+    /// Operations per second for each target, over all its clients. `None` means as fast as the answers
+    /// come.
     pub rate: Option<f64>,
-    /// Of one `stream`.
+    /// How many records one `stream` has.
     pub records: u64,
     pub record_bytes: usize,
     /// Puts a relay before every target, with this round trip.
@@ -59,8 +59,8 @@ pub struct NamedProcess {
 }
 
 impl Settings {
-    /// How long each visit to a target lasts.
-    pub fn visit_duration(&self) -> Duration {
+    /// How long each turn of a target lasts.
+    pub fn turn_duration(&self) -> Duration {
         self.duration / u32::try_from(self.rounds).unwrap_or(u32::MAX).max(1)
     }
 
@@ -73,7 +73,7 @@ impl Settings {
         Auth::basic(&user, self.password.expose())
     }
 
-    /// Open at once, from this side.
+    /// How many connections the load generator has open at once.
     pub fn connections(&self) -> usize {
         self.clients.saturating_add(self.idle_clients).saturating_mul(self.targets.len())
     }

@@ -1,4 +1,5 @@
-//! What one operation is. Requests are encoded once; a client sends bytes.
+//! What one operation is. Its requests are encoded once, before the run, so that a client only sends
+//! bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +23,8 @@ pub enum Workload {
     Reconnect,
     /// One query with very many records.
     Stream,
-    /// Of twenty operations fourteen are `query`, four `tx`, one `write` and one `reconnect`.
+    /// A mixture: fourteen of twenty operations are `query`, four are `tx`, one is `write` and one is
+    /// `reconnect`.
     Mixed,
 }
 
@@ -51,7 +53,7 @@ impl Workload {
         }
     }
 
-    /// What a client does at its turn `index`. Clients begin at different places of the mixture.
+    /// The operation with this index in the workload.
     pub(crate) fn operation(self, index: usize) -> Operation {
         match self {
             Self::Query => Operation::Query,
@@ -121,7 +123,7 @@ impl Requests {
     }
 }
 
-/// Counts up in the node with this id.
+/// The request that counts up in the node with this id.
 pub(crate) fn count_up(database: Option<&str>, id: &Value) -> Encoded {
     let query = match id {
         Value::Integer(_) => "MATCH (n) WHERE id(n) = $id SET n.count = n.count + 1",
@@ -139,8 +141,8 @@ fn auto_commit(query: &str, parameters: Dictionary, extra: TransactionExtra) -> 
     Encoded::new(&[run, Request::Pull(Stream::ALL)])
 }
 
-/// What a RECORD with one string of 16 to 255 bytes is beside that string: chunk header and end,
-/// structure, list, the string's own header.
+/// How many bytes a RECORD with one string of 16 to 255 bytes has beside that string: the chunk's header
+/// and end, and the headers of the structure, the list and the string.
 pub const RECORD_BYTES_MIN: usize = 9;
 
 const MIXTURE: [Operation; 20] = {

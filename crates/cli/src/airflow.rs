@@ -7,8 +7,8 @@ use lab::playground::{Playground, PlaygroundSettings};
 use lab::{ServerChoice, Stop};
 
 use crate::airflow_options::NativeOptions;
-use crate::script_server;
 use crate::server_options::ServerOptions;
+use crate::{runtime, script_server, signals};
 
 /// Start an Airflow with the DAGs, a server and a pooler, and keep it until Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -48,8 +48,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         out: arguments.out.clone(),
     };
     let stop = Stop::default();
-    crate::runtime()?.block_on(async {
-        crate::stop_when_interrupted(&stop, "ending Airflow (once more to end at once)")?;
+    runtime::many_threads()?.block_on(async {
+        signals::stop_when_interrupted(&stop, "ending Airflow (once more to end at once)")?;
         let playground = Playground::open(&settings, &stop).await?;
         print(&playground);
         playground.stay(&stop).await

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use bench::results::Results;
 use bench::workload::RECORD_BYTES_MIN;
 use bench::{Check, NamedProcess, NamedTarget, Settings, Workload, output};
 
-use crate::consent;
 use crate::server_options::LoginOptions;
+use crate::{consent, open_files, runtime, signals};
 
 /// Load two or more servers or poolers in turn, and compare them
 #[derive(Debug, clap::Args)]
@@ -37,14 +38,14 @@ pub struct Arguments {
     /// Seconds for each workload and target, over all rounds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     duration: f64,
-    /// How many rounds there are; in each one every target is visited once
+    /// Rounds; in each one every target has one turn
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Seconds for each workload and target before the first round, not counted
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
-    /// Seconds at the beginning of each visit that are not counted, because many clients that begin at
-    /// once are in each other's way
+    /// Seconds at the beginning of each turn, not counted: many clients that begin at once are in each
+    /// other's way
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     settle: f64,
     /// Operations per second for each target, whether or not it keeps up [default: as fast as answers
@@ -94,31 +95,44 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     let stop = ::lab::Stop::default();
-    let results = runtime()?.block_on(async {
-        crate::stop_when_interrupted(
+    let results = runtime::one_thread()?.block_on(async {
+        signals::stop_when_interrupted(
             &stop,
             "ending; what was measured is kept (once more to end at once)",
         )?;
         bench::run(&settings, Arc::new(move || stop.is_stopped())).await
     })?;
+    print(&results);
+    write_files(arguments, &results)?;
+    results.checks.iter().for_each(|check| println!("{check}"));
+    verdict(&results)
+}
+
+fn print(results: &Results) {
     for workload in &results.workloads {
-        println!("{}", output::table(&results, workload).text());
+        println!("{}", output::table(results, workload).text());
         workload.miscounted.iter().for_each(|sentence| println!("{sentence}"));
     }
-    println!("÷: the median of {} rounds' ratios, and their quartiles", settings.rounds);
+    println!("÷: the median of {} rounds' ratios, and their quartiles", results.settings.rounds);
+}
+
+fn write_files(arguments: &Arguments, results: &Results) -> Result<()> {
     for (path, content) in [
-        (&arguments.json, serde_json::to_string_pretty(&results)?),
-        (&arguments.markdown, output::markdown(&results)),
-        (&arguments.html, output::page(&results)),
+        (&arguments.json, serde_json::to_string_pretty(results)?),
+        (&arguments.markdown, output::markdown(results)),
+        (&arguments.html, output::page(results)),
     ] {
         if let Some(path) = path {
             output::write(path, &content)?;
             println!("{}", path.display());
         }
     }
-    for check in &results.checks {
-        println!("{}", output::verdict(check));
-    }
+    Ok(())
+}
+
+/// # Errors
+/// The run is not what it was meant to be: it ended early, a write was lost, or a check does not hold.
+fn verdict(results: &Results) -> Result<()> {
     if let Some(error) = &results.error {
         bail!("{error}");
     }
@@ -135,28 +149,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
-    let targets = &arguments.targets;
-    if targets.len() < 2 {
-        bail!("a ratio needs two targets; give --target NAME=URI twice or more");
-    }
-    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-    if let Some(name) = twice(&names) {
-        bail!("two targets are called {name}; give each a name of its own");
-    }
-    let workloads: Vec<&str> = arguments.workload.iter().map(|workload| workload.name()).collect();
-    if let Some(name) = twice(&workloads) {
-        bail!("--workload names {name} twice; each runs once");
-    }
+    check_names(arguments)?;
     check_numbers(arguments)?;
-    for check in &arguments.checks {
-        // `bench` is the load generator itself, which is always measured.
-        let own = NamedProcess { name: bench::run::OWN_NAME.into(), pid: 0 };
-        let processes = [&arguments.processes[..], &[own]].concat();
-        check.fits(&arguments.workload, targets, &processes).map_err(anyhow::Error::msg)?;
-    }
+    check_conditions(arguments)?;
     let (user, password, database) = arguments.login.resolve()?;
     let settings = Settings {
-        targets: targets.clone(),
+        targets: arguments.targets.clone(),
         user,
         password,
         database,
@@ -179,6 +177,35 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     };
     check_open_files(&settings)?;
     Ok(settings)
+}
+
+/// What is named must be there, and once.
+fn check_names(arguments: &Arguments) -> Result<()> {
+    let targets = &arguments.targets;
+    if targets.len() < 2 {
+        bail!("a ratio needs two targets; give --target NAME=URI twice or more");
+    }
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    if let Some(name) = twice(&names) {
+        bail!("two targets are called {name}; give each a name of its own");
+    }
+    let workloads: Vec<&str> = arguments.workload.iter().map(|workload| workload.name()).collect();
+    if let Some(name) = twice(&workloads) {
+        bail!("--workload names {name} twice; each runs once");
+    }
+    Ok(())
+}
+
+/// Each `--check` must be about something that is run.
+fn check_conditions(arguments: &Arguments) -> Result<()> {
+    let targets: Vec<&str> = arguments.targets.iter().map(|target| target.name.as_str()).collect();
+    // `bench` is the load generator itself, which is always measured.
+    let processes = arguments.processes.iter().map(|process| process.name.as_str());
+    let processes: Vec<&str> = processes.chain([bench::run::OWN_NAME]).collect();
+    for check in &arguments.checks {
+        check.fits(&arguments.workload, &targets, &processes).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }
 
 fn check_numbers(arguments: &Arguments) -> Result<()> {
@@ -220,7 +247,7 @@ fn check_open_files(settings: &Settings) -> Result<()> {
     let sockets = if settings.link_delay.is_some() { 3 } else { 1 };
     let connections = settings.connections().saturating_add(settings.clients);
     let needed = connections.saturating_mul(sockets).saturating_add(50);
-    let limit = crate::open_files_max();
+    let limit = open_files::max();
     if needed > limit {
         bail!(
             "this run needs up to {needed} open files and the limit is {limit}; lower --clients or --idle-clients, or raise the limit with `ulimit -n`"
@@ -237,12 +264,6 @@ fn plan(settings: &Settings) -> String {
         settings.clients + settings.idle_clients,
         names.join(", ")
     )
-}
-
-/// A runtime with one thread. Servers that are measured on the same machine need the other processors, and
-/// a client on the only thread is never woken by another processor.
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn twice<'a>(names: &[&'a str]) -> Option<&'a str> {

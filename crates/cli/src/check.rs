@@ -10,6 +10,7 @@ use bolt::{Dictionary, Value};
 use client::{Connection, Table};
 use net::Encryption;
 
+use crate::runtime;
 use crate::server_options::{NamedServer, ServerOptions};
 
 /// Ask a Neo4j who it is, what limits it has and who is connected; exit code 0 if it can be used
@@ -27,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "no server given; name one with --uri or NEO4J_URI, for example bolt://localhost:7687",
     )?;
     let timeout = Duration::from_secs(arguments.timeout_s.max(1));
-    let findings = crate::runtime()?.block_on(Findings::gather(&server, timeout))?;
+    let findings = runtime::many_threads()?.block_on(Findings::gather(&server, timeout))?;
     findings.print(&server);
     Ok(())
 }

@@ -2,17 +2,17 @@
 //! a server on another machine, and prints what came out.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use lab::results::Results;
 use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
 use crate::airflow_options::AirflowOptions;
-use crate::consent;
-use crate::script_server;
 use crate::server_options::ServerOptions;
+use crate::{consent, open_files, runtime, script_server, signals};
 
 /// Flood a graph database with the connections of parallel tasks, then show what helps
 #[derive(Debug, clap::Args)]
@@ -98,14 +98,19 @@ pub fn run(arguments: Arguments) -> Result<()> {
         consent::ask(target, &plan(&settings))?;
     }
     let stop = Stop::default();
-    let (folder, results) = crate::runtime()?.block_on(async {
+    let (folder, results) = runtime::many_threads()?.block_on(async {
         let words = "ending the tasks; what was measured is kept (once more to end at once)";
-        crate::stop_when_interrupted(&stop, words)?;
+        signals::stop_when_interrupted(&stop, words)?;
         lab::run(&settings, &stop).await
     })?;
-    println!("{}", lab::output::comparison(&results).text());
+    print(&results, folder.path());
+    verdict(&results, &arguments)
+}
+
+fn print(results: &Results, folder: &Path) {
+    println!("{}", lab::output::comparison(results).text());
     println!("Connections were counted by {}.", results.target.counted_by.explanation());
-    for sentence in expectations::unmet(&results) {
+    for sentence in expectations::unmet(results) {
         println!("not as expected: {sentence}");
     }
     for pattern in &results.patterns {
@@ -119,8 +124,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
             println!("{}: {count} tasks failed with {code}", pattern.name);
         }
     }
-    println!("{}", folder.path().join("report.html").display());
-    println!("{}", folder.path().display());
+    println!("{}", folder.join("report.html").display());
+    println!("{}", folder.display());
+}
+
+/// # Errors
+/// The run is not what it was meant to be: it ended early, or something could not be counted.
+fn verdict(results: &Results, arguments: &Arguments) -> Result<()> {
     let failed: u64 = results.patterns.iter().map(|pattern| pattern.tasks.failed).sum();
     if results.interrupted {
         bail!("the run was interrupted");
@@ -136,28 +146,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
-    for (value, name) in [
-        (arguments.tasks, "--tasks"),
-        (arguments.parallelism, "--parallelism"),
-        (arguments.calls, "--calls"),
-        (arguments.pool_size, "--pool-size"),
-    ] {
-        if value == 0 {
-            bail!("{name} 0 would run nothing; give at least 1");
-        }
-    }
-    let tasks_max = match arguments.engine {
-        EngineKind::Local => TASKS_MAX,
-        EngineKind::Airflow => AIRFLOW_TASKS_MAX,
-    };
-    if arguments.tasks > tasks_max {
-        bail!("--tasks {} is past the limit of {tasks_max}", arguments.tasks);
-    }
-    let mut patterns = patterns(arguments)?;
-    patterns.dedup();
-    if (1..patterns.len()).any(|index| patterns[..index].contains(&patterns[index])) {
-        bail!("--pattern names a pattern twice; each runs once");
-    }
+    check_numbers(arguments)?;
+    let patterns = patterns(arguments)?;
     check_open_files(&patterns, arguments)?;
     let engine = match arguments.engine {
         EngineKind::Airflow => arguments.airflow.engine()?,
@@ -185,6 +175,27 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     })
 }
 
+fn check_numbers(arguments: &Arguments) -> Result<()> {
+    for (value, name) in [
+        (arguments.tasks, "--tasks"),
+        (arguments.parallelism, "--parallelism"),
+        (arguments.calls, "--calls"),
+        (arguments.pool_size, "--pool-size"),
+    ] {
+        if value == 0 {
+            bail!("{name} 0 would run nothing; give at least 1");
+        }
+    }
+    let tasks_max = match arguments.engine {
+        EngineKind::Local => TASKS_MAX,
+        EngineKind::Airflow => AIRFLOW_TASKS_MAX,
+    };
+    if arguments.tasks > tasks_max {
+        bail!("--tasks {} is past the limit of {tasks_max}", arguments.tasks);
+    }
+    Ok(())
+}
+
 fn patterns(arguments: &Arguments) -> Result<Vec<Pattern>> {
     use Pattern::{Hook, Improved, Pooled, Problematic};
     let is_airflow = arguments.engine == EngineKind::Airflow;
@@ -194,7 +205,14 @@ fn patterns(arguments: &Arguments) -> Result<Vec<Pattern>> {
         named if named.contains(&Hook) && !is_airflow => {
             bail!("hook is the hook of Airflow's provider; add --engine airflow")
         }
-        named => Ok(named.to_vec()),
+        named => {
+            let mut patterns = named.to_vec();
+            patterns.dedup();
+            if (1..patterns.len()).any(|index| patterns[..index].contains(&patterns[index])) {
+                bail!("--pattern names a pattern twice; each runs once");
+            }
+            Ok(patterns)
+        }
     }
 }
 
@@ -226,7 +244,7 @@ fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
     let upstream = 2 * arguments.pool_size.min(at_once);
     // `stress` doubles the calls; every task has three pipes; the program itself needs the rest.
     let needed = at_once.saturating_mul(2 * each + 3).saturating_add(upstream + 100);
-    let limit = crate::open_files_max();
+    let limit = open_files::max();
     if needed > limit {
         bail!(
             "this run needs up to {needed} open files and the limit is {limit}; lower --parallelism or --calls, or raise the limit with `ulimit -n`"

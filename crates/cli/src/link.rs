@@ -7,6 +7,7 @@ use bench::link::Link;
 use net::Target;
 use tokio::net::TcpListener;
 
+use crate::runtime;
 use crate::signals::Signals;
 
 /// Make a server seem far away: a relay that delays every byte
@@ -28,8 +29,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !(0.0..=DELAY_MS_MAX).contains(&arguments.delay_ms) {
         bail!("--delay-ms {} makes no sense; give 0 to {DELAY_MS_MAX}", arguments.delay_ms);
     }
-    crate::runtime()?.block_on(async {
-        // Signals come first: whoever reads the address may end the process at once.
+    runtime::many_threads()?.block_on(async {
+        // Before anything is said: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
         let listen = &arguments.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {

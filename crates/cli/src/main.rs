@@ -10,6 +10,8 @@ mod keep;
 mod lab;
 mod link;
 mod logging;
+mod open_files;
+mod runtime;
 mod sandbox;
 mod script_server;
 mod serve;
@@ -68,32 +70,3 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// How many files this process may have open, after its limit was raised as far as possible.
-fn open_files_max() -> usize {
-    rlimit::increase_nofile_limit(u64::MAX)
-        .ok()
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(usize::MAX)
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-/// The first Ctrl-C or SIGTERM prints `words` and tells `stop`; the second one ends the process.
-fn stop_when_interrupted(stop: &::lab::Stop, words: &'static str) -> anyhow::Result<()> {
-    let stop = stop.clone();
-    let mut signals = signals::Signals::new()?;
-    tokio::spawn(async move {
-        signals.ended().await;
-        eprintln!("{words}");
-        stop.stop();
-        signals.ended().await;
-        std::process::exit(INTERRUPTED);
-    });
-    Ok(())
-}
-
-/// The exit code that shells report for a process that Ctrl-C has ended.
-const INTERRUPTED: i32 = 130;

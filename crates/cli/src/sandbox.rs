@@ -10,6 +10,7 @@ use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
+use crate::{open_files, runtime};
 
 /// Run the embedded Bolt server: a small in-memory graph database for official drivers
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,7 @@ impl Arguments {
             users: if self.no_auth { Vec::new() } else { vec![(self.user, self.password)] },
             max_connections: self
                 .max_connections
-                .unwrap_or(crate::open_files_max().saturating_sub(SPARE_FILES).max(1)),
+                .unwrap_or(open_files::max().saturating_sub(SPARE_FILES).max(1)),
             max_threads: self.max_threads,
             auth_cost: Duration::from_millis(self.auth_cost_ms),
             denies_listing: self.deny_listing,
@@ -83,8 +84,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     if arguments.max_threads == 0 {
         bail!("--max-threads 0 would refuse every query; give at least 1");
     }
-    crate::runtime()?.block_on(async {
-        // Signals come first: whoever reads the address may end the process at once.
+    runtime::many_threads()?.block_on(async {
+        // Before anything is said: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
         let listener = listen(arguments.listen).await?;
         let sandbox = Sandbox::start(listener, arguments.settings())?;

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::logging::{self, Logging};
 use crate::signals::Signals;
+use crate::{open_files, runtime};
 
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
@@ -64,7 +65,7 @@ impl Arguments {
         };
         let mut config = self.read().with_context(source)?;
         logging::check(&config.log).with_context(source)?;
-        fit_to_open_files(&mut config, crate::open_files_max()).with_context(source)?;
+        fit_to_open_files(&mut config, open_files::max()).with_context(source)?;
         Ok(config)
     }
 }
@@ -79,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let logging = Logging::start(&config.log)?;
-    crate::runtime()?.block_on(serve(arguments, config, &logging))
+    runtime::many_threads()?.block_on(serve(arguments, config, &logging))
 }
 
 async fn serve(arguments: &Arguments, config: Config, logging: &Logging) -> Result<()> {

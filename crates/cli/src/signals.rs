@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM. None is missed that comes after `Signals::new`.
 
 use anyhow::Result;
+use lab::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub struct Signals {
@@ -24,3 +25,20 @@ impl Signals {
         }
     }
 }
+
+/// Tells `stop` at the first Ctrl-C or SIGTERM, and ends the process at the second.
+pub fn stop_when_interrupted(stop: &Stop, words: &'static str) -> Result<()> {
+    let stop = stop.clone();
+    let mut signals = Signals::new()?;
+    tokio::spawn(async move {
+        signals.ended().await;
+        eprintln!("{words}");
+        stop.stop();
+        signals.ended().await;
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// As shells report a process that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;

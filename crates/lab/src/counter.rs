@@ -1,125 +1,22 @@
-//! Connections as the server counts them, never as the clients that are being judged would. Where a
-//! server can't be asked (its procedure is denied, or it shows one member of a cluster only), the
-//! tasks' sockets are counted instead, and the numbers say so.
+//! Connections as the server counts them, never as the clients would whose behaviour is measured. Some
+//! servers can't be asked: they deny the procedure, or they show only one member of a cluster. Then the
+//! tasks' sockets are counted instead, and the results say so.
 
 mod books;
 pub(crate) mod listing;
+mod origin;
 mod sockets;
-
-use std::fmt;
+mod totals;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
 pub use books::Books;
 pub use listing::Listing;
+pub use origin::{Names, Origin, PoolerOrigin};
 pub use sockets::Sockets;
+pub use totals::{Peaks, Totals};
 
-use crate::results::Sample;
-
-/// Where the numbers come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CountedBy {
-    /// The sandbox's own books: exact, peaks included.
-    Books,
-    /// `dbms.listConnections` and `SHOW TRANSACTIONS`: opened and closed by the server's connection
-    /// ids, exact as long as nobody else connects between two samples; peaks sampled.
-    ListConnections,
-    /// The tasks' established sockets: sampled, what opens and closes between samples is missed.
-    Sockets,
-}
-
-impl CountedBy {
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Self::Books => "the server's own books (exact)",
-            Self::ListConnections => {
-                "dbms.listConnections and SHOW TRANSACTIONS, ten times a second; opened and closed by the server's connection ids, which is exact if nobody else connected meanwhile"
-            }
-            Self::Sockets => {
-                "the tasks' sockets on this machine, and the pooler's for pooled, ten times a second (the server could not be asked)"
-            }
-        }
-    }
-}
-
-/// Totals of a pattern that is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    pub opened: u64,
-    pub closed: u64,
-    /// Still open, whenever they were opened.
-    pub open: u64,
-    /// Exact peaks, if the server keeps them: open, idle, in use.
-    pub peaks: Option<(u64, u64, u64)>,
-}
-
-/// Whose connections a pattern's are, by the names that the server is told.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    pub tasks: Names,
-    /// The pooler that stands between tasks and server. A task that gets past it still counts: hiding
-    /// that would flatter the pooler.
-    pub pooler: Option<PoolerOrigin>,
-}
-
-impl Default for Origin {
-    fn default() -> Self {
-        Self { tasks: Names::Exactly(String::new()), pooler: None }
-    }
-}
-
-/// How a pattern's tasks call themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// All the same, as no other run does.
-    Exactly(String),
-    /// Each as the task of a DAG run that it is; these are the words that they share.
-    Containing(String),
-    /// As their driver does when it is told nothing. What was there before is somebody else's.
-    NewFrom(&'static str),
-}
-
-impl Names {
-    /// Whether a connection of this user agent is the pattern's; `is_new` if it was opened since the
-    /// pattern's start.
-    fn fit(&self, user_agent: &str, is_new: bool) -> bool {
-        match self {
-            Self::Exactly(name) => user_agent == name,
-            Self::Containing(words) => user_agent.contains(words.as_str()),
-            Self::NewFrom(start) => is_new && user_agent.starts_with(start),
-        }
-    }
-}
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(name) => f.write_str(name),
-            Self::Containing(words) => write!(f, "…{words}…"),
-            Self::NewFrom(start) => write!(f, "{start}…"),
-        }
-    }
-}
-
-/// Which connections are a pooler's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolerOrigin {
-    /// Those of this user agent that came with the pattern: the pooler was started for it.
-    New(&'static str),
-    /// Those of any BoltBouncer, which was there before and stays.
-    Any,
-}
-
-impl PoolerOrigin {
-    fn fit(self, user_agent: &str, is_new: bool) -> bool {
-        match self {
-            Self::New(name) => is_new && user_agent == name,
-            Self::Any => user_agent.starts_with("boltbouncer/"),
-        }
-    }
-}
+use crate::results::{CountedBy, Sample};
 
 /// Counts one pattern's connections and no others.
 #[derive(Debug)]
@@ -130,7 +27,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// A pattern begins, whose connections come from `origin`.
+    /// Gets ready to count a pattern that begins now, and whose connections come from `origin`.
     pub async fn begin(&mut self, origin: Origin) -> Result<()> {
         match self {
             Self::Books(books) => books.begin(origin),
@@ -140,7 +37,7 @@ impl Counter {
         Ok(())
     }
 
-    /// Gets ready to count after a question that was not answered.
+    /// Gets ready to count again after a sample that failed.
     pub async fn mend(&mut self) -> Result<()> {
         match self {
             Self::Listing(listing) => listing.mend().await,
@@ -157,7 +54,7 @@ impl Counter {
         }
     }
 
-    /// The pattern is over, and its last connection is gone from the samples.
+    /// Counts a pattern that is over, after its last connection was closed.
     pub async fn finish(&mut self) -> Result<Totals> {
         match self {
             Self::Books(books) => Ok(books.totals()),

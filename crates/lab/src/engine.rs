@@ -1,23 +1,24 @@
-//! What runs a pattern's tasks: the lab itself, or Airflow. Either says how its tasks call themselves at
-//! the server, starts them, and tells what became of each.
+//! What runs a pattern's tasks: the lab itself, or Airflow. Both say which user agent their tasks tell
+//! the server, start the tasks, and say what became of each.
 
-pub(crate) mod dags;
+mod dags;
+mod load;
 mod local;
-
-use std::fmt;
-use std::sync::Arc;
+mod native;
+mod running;
 
 use anyhow::Result;
-use tokio::task::JoinHandle;
+
+pub(crate) use load::Load;
+pub(crate) use native::SharedNative;
+pub(crate) use running::{Control, CutOnDrop, Done, Running};
 
 use crate::counter::Names;
 use crate::output::RunFolder;
-use crate::processes::TaskRecord;
-use crate::results::{AirflowInfo, AirflowRun};
-use crate::run::Stop;
+use crate::results::AirflowInfo;
 use crate::server::Server;
-use crate::settings::{Engine, Pattern, Settings};
-
+use crate::settings::{Engine, Settings};
+use crate::stop::Stop;
 use dags::Dags;
 use local::Local;
 
@@ -25,48 +26,6 @@ use local::Local;
 pub(crate) enum TaskEngine {
     Local(Local),
     Airflow(Box<Dags>),
-}
-
-/// A pattern to run.
-pub(crate) struct Load<'a> {
-    pub settings: &'a Settings,
-    pub pattern: Pattern,
-    pub folder: &'a RunFolder,
-}
-
-/// Tasks under way.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub done: JoinHandle<Result<Done>>,
-    pub control: Arc<dyn Control>,
-}
-
-pub(crate) trait Control: fmt::Debug + Send + Sync {
-    /// Ends every task and keeps others from starting.
-    fn cut(&self);
-    /// How many tasks have ended.
-    fn ended(&self) -> usize;
-    /// Process ids of the tasks that run, as far as they are known.
-    fn processes(&self) -> Vec<u32>;
-}
-
-/// Ends the tasks when whoever started them is gone, for whatever reason.
-#[derive(Debug)]
-pub(crate) struct CutOnDrop(pub Arc<dyn Control>);
-
-impl Drop for CutOnDrop {
-    fn drop(&mut self) {
-        self.0.cut();
-    }
-}
-
-/// What became of a pattern's tasks.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub records: Vec<TaskRecord>,
-    /// From the first task's start to the last one's end.
-    pub wall_s: f64,
-    pub airflow: Option<AirflowRun>,
 }
 
 impl TaskEngine {
@@ -93,7 +52,7 @@ impl TaskEngine {
         }
     }
 
-    /// What a driver calls itself in the tasks of this pattern.
+    /// The user agents that drivers in the tasks of this pattern tell the server.
     pub fn names(&self, load: &Load<'_>) -> Names {
         match self {
             Self::Local(_) => Names::Exactly(local::user_agent(load)),
@@ -130,7 +89,7 @@ impl TaskEngine {
 
     /// Ends what was started for the run.
     pub async fn end(self) {
-        // Services take a moment to end, in which this thread has nothing else to do for anybody.
+        // Services take a moment to end, and dropping waits for them. That must not block this thread.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }

@@ -1,13 +1,12 @@
-//! What the results should show on any server. Where they don't, the lab says so by itself, before
-//! somebody builds on the numbers.
+//! What the results should show on any server. If they don't, the lab says so by itself, before somebody
+//! relies on the numbers.
 
 use std::time::Duration;
 
-use crate::counter::CountedBy;
-use crate::results::{PatternResult, Results};
+use crate::results::{CountedBy, PatternResult, Results};
 use crate::settings::{Pattern, pooled_connections_max};
 
-/// What is not as it should be, each in a sentence. A run that was ended early promises nothing.
+/// What is not as it should be, each in a sentence. Nothing is expected of a run that was ended early.
 pub fn unmet(results: &Results) -> Vec<String> {
     let problematic = results.patterns.iter().find(|p| p.name == Pattern::Problematic);
     let of_pattern = |pattern: &PatternResult| {
@@ -31,7 +30,7 @@ pub fn unmet(results: &Results) -> Vec<String> {
     results.patterns.iter().flat_map(|pattern| -> Vec<String> { of_pattern(pattern) }).collect()
 }
 
-/// A remedy must not be worse than the disease.
+/// A remedy must not be worse than the problem.
 fn beside_problematic(pattern: &PatternResult, problematic: &PatternResult) -> Vec<String> {
     let (ours, theirs) = (&pattern.connections, &problematic.connections);
     let counts = [
@@ -44,7 +43,8 @@ fn beside_problematic(pattern: &PatternResult, problematic: &PatternResult) -> V
         .filter(|(_, ours, theirs)| ours > theirs)
         .map(|(what, ours, theirs)| format!("{ours} {what}, more than problematic's {theirs}"))
         .collect();
-    // Of `improved` nobody says that it is faster; under Airflow, its scheduler decides on the time.
+    // The pattern `improved` is not expected to be faster. Under Airflow, the scheduler decides how long
+    // a pattern takes.
     let is_slow = pattern.airflow.is_none() && pattern.wall_s > problematic.wall_s * WALL_NOISE;
     if pattern.name == Pattern::Pooled && is_slow {
         unmet.push(format!(
@@ -81,19 +81,19 @@ fn of_pooled(pattern: &PatternResult, results: &Results) -> Vec<String> {
     unmet
 }
 
-/// What a pooler opens in this time for one user. In a run of usual length that is its pool and one
-/// more; a longer one sees passwords checked again and connections replaced for their age.
+/// The most connections that a pooler opens for one user in this time. In a run of usual length that is
+/// its pool and one more. In a longer run it checks the password again, and replaces old connections.
 fn opened_max(pool_size: usize, time: Duration) -> usize {
     let limits = pooler::Limits::default();
     let times = |every: Duration| (time.as_secs_f64() / every.as_secs_f64()) as usize;
-    // An age ends up to a tenth early.
+    // The pooler closes a connection up to a tenth of its lifetime early.
     let generations = times(limits.max_connection_lifetime.0.mul_f64(0.9));
     pooled_connections_max(pool_size)
         .saturating_add(times(limits.auth_cache_ttl.0))
         .saturating_add(pool_size.saturating_mul(generations))
 }
 
-/// The same pattern on the same quiet machine takes this much longer or shorter from run to run.
+/// The same pattern on the same quiet machine takes up to this much longer from one run to the next.
 const WALL_NOISE: f64 = 1.05;
 
 #[cfg(test)]
@@ -102,15 +102,30 @@ mod tests {
     use crate::results::{
         Connections, Machine, PoolerNumbers, SCHEMA, SettingsInfo, TargetInfo, Tasks,
     };
-    use crate::run::summed_up;
 
     fn pattern(name: Pattern, opened: u64, peak_open: u64, wall_s: f64) -> PatternResult {
         PatternResult {
+            name,
+            user_agent: String::new(),
+            tasks: Tasks::default(),
+            calls_per_task: 0,
+            drivers_created: 0,
             connections: Connections { opened, closed: opened, peak_open, ..Default::default() },
             pooler: (name == Pattern::Pooled)
                 .then_some(PoolerNumbers { peak_clients: 160, upstream_opened: opened }),
+            airflow: None,
+            first_answer: None,
+            query_ms: None,
+            from_ms: 0,
+            to_ms: 0,
             wall_s,
-            ..summed_up(name, 0, Vec::new())
+            task_cpu_s: 0.0,
+            task_memory_bytes: 0,
+            server_cpu_s: None,
+            server_memory_bytes: None,
+            missed_samples: 0,
+            counting_error: None,
+            samples: Vec::new(),
         }
     }
 
@@ -180,7 +195,7 @@ mod tests {
         pooled.pooler = Some(PoolerNumbers { peak_clients: 160, upstream_opened: 4 });
         let mut results = results(pooled);
         assert_unmet(&results, &["the server counted 5 connections opened and the pooler 4"]);
-        // Between two looks at the sockets some come and go unseen.
+        // Sockets are sampled: some come and go between two samples.
         results.target.counted_by = CountedBy::Sockets;
         assert_unmet(&results, &[]);
     }

@@ -2,7 +2,7 @@
 //! own, counts connections at the server meanwhile, and reports what each pattern did.
 //!
 //! - [`settings`]: what to run, and on what
-//! - [`run`]: the whole run, pattern after pattern
+//! - [`run`], [`stop`]: the whole run, pattern after pattern, and how to end it early
 //! - [`processes`]: starts task processes as Airflow's LocalExecutor does; none outlives the lab
 //! - [`task`]: what happens inside a task process
 //! - [`counter`]: connections as the server counts them
@@ -24,7 +24,9 @@ pub mod results;
 pub mod run;
 mod server;
 pub mod settings;
+pub mod stop;
 pub mod task;
 
-pub use run::{Stop, run};
+pub use run::run;
 pub use settings::{Engine, NativeAirflow, Pattern, ServerChoice, Settings, Worker};
+pub use stop::Stop;

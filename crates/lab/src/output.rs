@@ -20,7 +20,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a folder named by the time inside `out`; a second run within the second gets a number.
+    /// Makes a folder inside `out` that is named by the time. A second run within the same second gets a
+    /// number.
     pub fn create(out: &Path) -> Result<Self> {
         let unwritable = || {
             format!(
@@ -64,7 +65,7 @@ impl RunFolder {
         Ok(logs)
     }
 
-    /// Writes everything that a run leaves behind, but the logs, which are there.
+    /// Writes everything that a run leaves behind. The logs are there already.
     pub fn write(&self, results: &Results) -> Result<()> {
         self.file("results.json", &serde_json::to_vec_pretty(results)?)?;
         let charts = [

@@ -1,5 +1,5 @@
 //! The pooler of the pattern *pooled*, in the lab's own process. It is the library that
-//! `boltbouncer serve` runs, with its defaults where [`config`] says nothing else.
+//! `boltbouncer serve` runs, with the same defaults except for what [`config`] sets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) struct OwnPooler {
 }
 
 impl OwnPooler {
-    /// Starts a pooler in front of `target`, with admin pages at `admin`.
+    /// Starts a pooler whose server is `target`, with admin pages at `admin` if that is given.
     pub async fn start(
         listener: TcpListener,
         target: &Target,
@@ -36,7 +36,7 @@ impl OwnPooler {
         self.pooler.admin_address()
     }
 
-    /// Looks how many clients there are.
+    /// Notes how many clients there are now.
     pub fn sample(&mut self) {
         self.peak_clients = self.peak_clients.max(self.pooler.counts().clients as u64);
     }
@@ -52,13 +52,14 @@ impl OwnPooler {
 fn config(target: &Target, pool_size: usize) -> Config {
     let mut config = Config::new(target.clone());
     config.limits.max_connection_pool_size = pool_size;
-    // There is one user, whose pool is the limit.
+    // There is only one user, so that the size of the pool is the limit. Zero means no other one.
     config.limits.max_upstream_connections = 0;
-    // The tasks are gone by then, and nobody else's work is there to be waited for.
+    // When the pooler is shut down, the tasks have ended and nobody else uses it: there is nothing to
+    // wait for.
     config.limits.shutdown_timeout = Seconds(SHUTDOWN_TIME_MAX);
     config
 }
 
-/// How the pooler calls itself at the server.
+/// The user agent that the pooler tells the server.
 pub(crate) const USER_AGENT: &str = concat!("boltbouncer/", env!("CARGO_PKG_VERSION"));
 const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(2);

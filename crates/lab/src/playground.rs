@@ -1,19 +1,17 @@
-//! An Airflow with the DAGs, a server and a pooler between them, for looking at the patterns in Airflow's
-//! own pages. Nothing is measured and nothing triggered; it stays until somebody ends it.
+//! An Airflow with the DAGs, a server, and a pooler between the two, for looking at the patterns in
+//! Airflow's own pages. Nothing is measured and nothing is triggered. It runs until somebody ends it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use airflow::Native;
 use airflow::native::Login;
 use anyhow::{Context, Result};
 
-use crate::engine::dags::start_native;
+use crate::engine::SharedNative;
 use crate::output::RunFolder;
-use crate::run::Stop;
 use crate::server::Server;
 use crate::settings::{ANY_PORT, NativeAirflow, Pattern, ServerChoice};
+use crate::stop::Stop;
 
 #[derive(Clone, Debug)]
 pub struct PlaygroundSettings {
@@ -30,7 +28,7 @@ pub struct PlaygroundSettings {
 /// What there is to look at.
 #[derive(Debug)]
 pub struct Playground {
-    native: Arc<Mutex<Native>>,
+    native: SharedNative,
     server: Server,
     pub login: Login,
     pub server_uri: String,
@@ -50,11 +48,12 @@ impl Playground {
         server.start_pooler(settings.pool_size, Some(ANY_PORT)).await?;
         let folder = RunFolder::create(&settings.out)?;
         let airflow = &settings.airflow;
-        let native = start_native(airflow, settings.parallelism, &server, &folder, stop).await;
+        let native =
+            SharedNative::start(airflow, settings.parallelism, &server, &folder, stop).await;
         let native = native.inspect_err(|_| folder.remove_if_empty())?;
         Ok(Self {
-            login: native.login().clone(),
-            native: Arc::new(Mutex::new(native)),
+            login: native.login(),
+            native,
             server_uri: server.uri(Pattern::Problematic)?,
             pooler_uri: server.uri(Pattern::Pooled)?,
             pooler_admin: server.pooler_admin().map(|admin| format!("http://{admin}")),
@@ -73,7 +72,7 @@ impl Playground {
             tokio::select! {
                 () = stop.stopped() => break Ok(()),
                 _ = tick.tick() => {
-                    let looked = self.native.lock().unwrap_or_else(PoisonError::into_inner).check();
+                    let looked = self.native.check();
                     if looked.is_err() {
                         break looked;
                     }

@@ -1,13 +1,13 @@
-//! Starts task processes as Airflow's LocalExecutor does: so many at once, first come, first
-//! served, each task a process of its own. A task's standard input is its lifeline: the lab holds
-//! the other end, and whoever ends the lab, in whatever way, ends its tasks.
+//! Starts task processes as Airflow's LocalExecutor does: each task is a process of its own, so many run
+//! at once, and a task that ends makes room for the next. A task's standard input is its lifeline. The
+//! lab holds the other end, so that the tasks end with the lab, even if the lab is killed.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use wait4::Wait4;
 
 use crate::settings::Worker;
-use crate::task::{Job, Outcome};
+use crate::task::{Job, Outcome, TaskSettings};
 
 /// A task's outcome with what the kernel says it used.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct TaskRecord {
     pub memory_bytes: u64,
 }
 
-/// Tasks under way, which end when their lifelines are cut.
+/// The lifelines of the tasks that run. A task ends when its lifeline is cut.
 #[derive(Debug, Default)]
 pub(crate) struct Lifelines {
     state: Mutex<State>,
@@ -80,12 +80,13 @@ impl Lifelines {
     }
 }
 
-/// Runs all jobs, `parallelism` at a time, and returns the records of those that ran. Blocks.
+/// Runs so many tasks, `parallelism` at a time, and returns the records of those that ran. Blocks.
 ///
 /// # Errors
 /// A process can't be started or its log can't be written; tasks that run are ended.
 pub(crate) fn run_all(
-    jobs: &[Job],
+    tasks: usize,
+    settings: &TaskSettings,
     worker: &Worker,
     parallelism: usize,
     folder: &Path,
@@ -94,19 +95,18 @@ pub(crate) fn run_all(
     let next = AtomicUsize::new(0);
     let slot = || -> Result<Vec<TaskRecord>> {
         let mut records = Vec::new();
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if lifelines.is_cut() {
-                break;
+        loop {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task >= tasks || lifelines.is_cut() {
+                return Ok(records);
             }
-            let record =
-                run_one(job, worker, folder, lifelines).inspect_err(|_| lifelines.cut())?;
-            records.extend(record);
+            let record = run_one(task, settings, worker, folder, lifelines);
+            records.extend(record.inspect_err(|_| lifelines.cut())?);
         }
-        Ok(records)
     };
     std::thread::scope(|scope| {
-        let slots: Vec<_> = (0..parallelism.min(jobs.len())).map(|_| scope.spawn(slot)).collect();
-        let mut records = Vec::with_capacity(jobs.len());
+        let slots: Vec<_> = (0..parallelism.min(tasks)).map(|_| scope.spawn(slot)).collect();
+        let mut records = Vec::with_capacity(tasks);
         for slot in slots {
             records.append(&mut slot.join().expect("a slot does not panic")?);
         }
@@ -116,32 +116,22 @@ pub(crate) fn run_all(
 
 /// `None` if the task was ended together with the lab.
 fn run_one(
-    job: &Job,
+    task: usize,
+    settings: &TaskSettings,
     worker: &Worker,
     folder: &Path,
     lifelines: &Lifelines,
 ) -> Result<Option<TaskRecord>> {
-    let path = folder.join(format!("task-{:03}.log", job.task));
-    let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut child = command(worker, folder)
-        // The job says it; the environment is readable for others.
-        .env_remove("NEO4J_PASSWORD")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        // Ctrl-C in the terminal is for the lab, which ends its tasks in order.
-        .process_group(0)
-        .spawn()
-        .context("cannot start a task process")?;
-    let mut lifeline = child.stdin.take().expect("piped above");
-    let mut output = child.stdout.take().expect("piped above");
-    let pid = child.id();
+    let mut child = start(task, worker, folder)?;
+    let mut lifeline = child.stdin.take().expect("piped when it was started");
+    let mut output = child.stdout.take().expect("piped when it was started");
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let job = Job { started_ns: started.as_nanos() as u64, ..job.clone() };
+    let job = Job { task, started_ns: started.as_nanos() as u64, settings: settings.clone() };
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
-    // A process that has died already says so by its exit code.
+    // If the process has died already, its exit code says so.
     let _ = lifeline.write_all(&line);
+    let pid = child.id();
     lifelines.hold(pid, lifeline);
     let mut text = String::new();
     let _ = output.read_to_string(&mut text);
@@ -151,13 +141,25 @@ fn run_one(
     if lifelines.is_cut() {
         return Ok(None);
     }
-    let outcome = serde_json::from_str(&text).unwrap_or_else(|_| {
-        let mut crashed = Outcome::default();
-        crashed.failures.insert(format!("TaskCrashed ({})", used.status), 1);
-        crashed
-    });
+    let outcome = serde_json::from_str(&text)
+        .unwrap_or_else(|_| Outcome::unknown(format!("TaskCrashed ({})", used.status)));
     let cpu_s = (used.rusage.utime + used.rusage.stime).as_secs_f64();
     Ok(Some(TaskRecord { outcome, cpu_s, memory_bytes: used.rusage.maxrss }))
+}
+
+fn start(task: usize, worker: &Worker, folder: &Path) -> Result<Child> {
+    let path = folder.join(format!("task-{task:03}.log"));
+    let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    command(worker, folder)
+        // The job has the password. Other users can read a process's environment.
+        .env_remove("NEO4J_PASSWORD")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // Ctrl-C in the terminal is for the lab, which ends its tasks in order.
+        .process_group(0)
+        .spawn()
+        .context("cannot start a task process")
 }
 
 fn command(worker: &Worker, folder: &Path) -> Command {

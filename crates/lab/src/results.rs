@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::counter::CountedBy;
 use crate::settings::Pattern;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,7 +14,7 @@ pub struct Results {
     pub boltbouncer: String,
     /// RFC 3339.
     pub started: String,
-    /// The run was ended before its time; what there is was measured.
+    /// Somebody ended the run early. What is here was measured until then.
     pub interrupted: bool,
     pub machine: Machine,
     pub target: TargetInfo,
@@ -42,6 +41,35 @@ pub struct TargetInfo {
     pub counted_by: CountedBy,
 }
 
+/// Where the numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CountedBy {
+    /// The sandbox's own books: exact, peaks included.
+    Books,
+    /// `dbms.listConnections` and `SHOW TRANSACTIONS`. The numbers of opened and closed connections
+    /// follow from the server's connection ids, and are exact as long as nobody else connects between two
+    /// samples. Peaks are sampled.
+    ListConnections,
+    /// The tasks' established sockets. They are sampled: what opens and closes between two samples is
+    /// missed.
+    Sockets,
+}
+
+impl CountedBy {
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Books => "the server's own books (exact)",
+            Self::ListConnections => {
+                "dbms.listConnections and SHOW TRANSACTIONS, ten times a second; opened and closed by the server's connection ids, which is exact if nobody else connected meanwhile"
+            }
+            Self::Sockets => {
+                "the tasks' sockets on this machine, and the pooler's for pooled, ten times a second (the server could not be asked)"
+            }
+        }
+    }
+}
+
 /// The Airflow that ran the tasks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AirflowInfo {
@@ -49,7 +77,7 @@ pub struct AirflowInfo {
     pub url: String,
     /// It was set up, started and ended with the run.
     pub native: bool,
-    /// The rest is known of such a one only.
+    /// This and what follows is known only if it was.
     pub executor: Option<String>,
     pub database: Option<String>,
     pub python: Option<String>,
@@ -90,7 +118,7 @@ pub struct PatternResult {
     pub calls_per_task: usize,
     pub drivers_created: u64,
     pub connections: Connections,
-    /// What the pooler itself counted, of a pattern that went through one.
+    /// What the lab's pooler counted, if the pattern went through it.
     pub pooler: Option<PoolerNumbers>,
     pub airflow: Option<AirflowRun>,
     pub first_answer: Option<FirstAnswer>,
@@ -101,7 +129,7 @@ pub struct PatternResult {
     /// From the first task's start to the last one's end.
     pub wall_s: f64,
     pub task_cpu_s: f64,
-    /// Of the largest task.
+    /// The memory of the largest task.
     pub task_memory_bytes: u64,
     /// Processor time of the server's process, if it runs on this machine.
     pub server_cpu_s: Option<f64>,
@@ -109,7 +137,7 @@ pub struct PatternResult {
     pub server_memory_bytes: Option<u64>,
     /// Moments at which the server could not be asked.
     pub missed_samples: u64,
-    /// Why counting failed, if it did; the numbers above are then what was known until then.
+    /// Why counting failed, if it did. The numbers above are then what was known by that time.
     pub counting_error: Option<String>,
     pub samples: Vec<Sample>,
 }
@@ -119,7 +147,7 @@ pub struct Tasks {
     pub total: u64,
     pub succeeded: u64,
     pub failed: u64,
-    /// Not started or ended early because the run was.
+    /// Not started, or ended early, because the run was ended early.
     pub unfinished: u64,
     /// By error code.
     pub failures: BTreeMap<String, u64>,
@@ -140,7 +168,7 @@ pub struct Connections {
 pub struct PoolerNumbers {
     /// The most clients connected at once, sampled.
     pub peak_clients: u64,
-    /// To be held against `connections.opened`, which is the server's number.
+    /// The server's own number is `connections.opened`. The two should be equal.
     pub upstream_opened: u64,
 }
 
@@ -161,7 +189,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` of no values.
+    /// `None` if there are no values.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let max = *values.last()?;

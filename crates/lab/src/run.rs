@@ -1,48 +1,21 @@
-//! The whole run: find the server, then pattern after pattern, each from an idle server, and write
-//! down what happened. Whatever ends the run, its tasks end first and what was measured is kept.
+//! The whole run: finds the server, then runs pattern after pattern, each from an idle server, and
+//! writes down what happened. Whatever ends the run, its tasks end first and what was measured is kept.
 
 mod pattern;
+mod sampler;
 mod summary;
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use tokio::sync::watch;
 
-use crate::engine::TaskEngine;
+use self::pattern::PatternRun;
+use crate::engine::{Load, TaskEngine};
 use crate::output::RunFolder;
-use crate::results::{Machine, Results, SCHEMA, SettingsInfo};
+use crate::results::{Machine, PatternResult, Results, SCHEMA, SettingsInfo};
 use crate::server::Server;
 use crate::settings::{Engine, ServerChoice, Settings};
-
-use pattern::PatternRun;
-#[cfg(test)]
-pub(crate) use summary::summed_up;
-
-/// Tells a run to stop; the receiver's half goes into [`run`].
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self(watch::channel(false).0)
-    }
-}
-
-impl Stop {
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-
-    pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    pub(crate) async fn stopped(&self) {
-        // The sender is `self`, so waiting can't fail.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
-    }
-}
+use crate::stop::Stop;
 
 /// Runs everything and returns the folder and the results, which have been written.
 ///
@@ -60,37 +33,19 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
             return Err(error);
         }
     };
-    let mut results = Results {
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let (patterns, outcome) = run_patterns(settings, &engine, &mut server, &folder, stop).await;
+    let results = Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        interrupted: false,
-        machine: Machine {
-            os: std::env::consts::OS.into(),
-            arch: std::env::consts::ARCH.into(),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-        },
+        started,
+        interrupted: stop.is_stopped(),
+        machine: machine(),
         target: server.info(),
         airflow: engine.airflow(),
         settings: settings_info(settings, &engine),
-        patterns: Vec::new(),
+        patterns,
     };
-    let clock = Instant::now();
-    let mut outcome = Ok(());
-    for pattern in &settings.patterns {
-        if stop.is_stopped() {
-            break;
-        }
-        let run = PatternRun { settings, pattern: *pattern, clock, stop, folder: &folder };
-        match run.run(&engine, &mut server).await {
-            Ok(result) => results.patterns.push(result),
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
-        }
-    }
-    results.interrupted = stop.is_stopped();
     engine.end().await;
     server.counter.close().await;
     folder.write(&results)?;
@@ -98,6 +53,37 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
         format!("the run ended early; what was measured is in {}", folder.path().display())
     })?;
     Ok((folder, results))
+}
+
+/// The results of the patterns that ran, and why the others could not.
+async fn run_patterns(
+    settings: &Settings,
+    engine: &TaskEngine,
+    server: &mut Server,
+    folder: &RunFolder,
+    stop: &Stop,
+) -> (Vec<PatternResult>, Result<()>) {
+    let clock = Instant::now();
+    let mut patterns = Vec::new();
+    for pattern in &settings.patterns {
+        if stop.is_stopped() {
+            break;
+        }
+        let run = PatternRun { load: Load::new(settings, *pattern, folder), clock, stop };
+        match run.run(engine, server).await {
+            Ok(result) => patterns.push(result),
+            Err(error) => return (patterns, Err(error)),
+        }
+    }
+    (patterns, Ok(()))
+}
+
+fn machine() -> Machine {
+    Machine {
+        os: std::env::consts::OS.into(),
+        arch: std::env::consts::ARCH.into(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+    }
 }
 
 fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {

@@ -1,5 +1,5 @@
-//! The server of a run: the sandbox in this process, or a Neo4j that is asked who it is before any
-//! task starts. A wrong password is found out here, by one login.
+//! The server of a run: the sandbox in this process, or a Neo4j somewhere. The lab logs in to it once
+//! before any task starts, which finds out who it is and whether the password is right.
 
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -28,14 +28,22 @@ pub(crate) struct Server {
     pub database: Option<String>,
     pub counter: Counter,
     target: Target,
-    /// Stands before the server while a pattern runs that wants it.
+    /// Runs while a pattern runs that goes through it.
     pooler: Option<OwnPooler>,
-    /// Where that pooler listens, which is known before it is there; `None` if the tasks have another.
+    /// Where that pooler listens. It is open before the pooler runs, as the tasks of a native Airflow are
+    /// told the address when Airflow is started. `None` if the tasks have another pooler.
     pooler_listener: Option<StdListener>,
     agent: String,
     bolt: String,
     /// The server's process, if it is known and on this machine.
     pid: Option<u32>,
+}
+
+/// Who the lab and its tasks are at a Neo4j.
+struct Login<'a> {
+    user: &'a str,
+    password: &'a Secret,
+    database: Option<&'a str>,
 }
 
 /// What a server's process has used so far.
@@ -46,19 +54,18 @@ pub(crate) struct ServerUse {
 }
 
 impl Server {
-    /// `pooler_listen` is where a pooler is to listen, if the lab has one at all.
+    /// `pooler_listen` is where the lab's pooler is to listen; `None` if the lab has none.
     pub async fn start(choice: &ServerChoice, pooler_listen: Option<SocketAddr>) -> Result<Self> {
-        let mut server = match choice {
-            ServerChoice::Embedded => Self::embedded().await?,
+        match choice {
+            ServerChoice::Embedded => Self::embedded(pooler_listen).await,
             ServerChoice::Neo4j { target, user, password, database } => {
-                Self::neo4j(target, user, password, database.clone()).await?
+                let login = Login { user, password, database: database.as_deref() };
+                Self::neo4j(target, login, pooler_listen).await
             }
-        };
-        server.pooler_listener = pooler_listen.map(listener).transpose()?;
-        Ok(server)
+        }
     }
 
-    async fn embedded() -> Result<Self> {
+    async fn embedded(pooler_listen: Option<SocketAddr>) -> Result<Self> {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
         let settings = sandbox::Settings::default();
@@ -72,7 +79,7 @@ impl Server {
             database: None,
             counter: Counter::Books(Books::new(sandbox)),
             pooler: None,
-            pooler_listener: None,
+            pooler_listener: pooler_listen.map(listen).transpose()?,
             agent: format!("{agent} (sandbox)"),
             bolt,
             pid: Some(std::process::id()),
@@ -81,10 +88,10 @@ impl Server {
 
     async fn neo4j(
         target: &Target,
-        user: &str,
-        password: &Secret,
-        database: Option<String>,
+        login: Login<'_>,
+        pooler_listen: Option<SocketAddr>,
     ) -> Result<Self> {
+        let Login { user, password, database } = login;
         let auth = Auth::basic(user, password.expose());
         let mut connection = Connection::dial(target, TIMEOUT).await.with_context(|| {
             format!("cannot reach {target}; is the server running, is this its Bolt port, and does it want TLS (bolt+s)?")
@@ -97,10 +104,10 @@ impl Server {
             target: target.clone(),
             user: user.to_owned(),
             password: password.clone(),
-            database,
+            database: database.map(str::to_owned),
             counter,
             pooler: None,
-            pooler_listener: None,
+            pooler_listener: pooler_listen.map(listen).transpose()?,
             agent,
             bolt,
             pid: if target.is_this_machine() { process_listening_on(target.port) } else { None },
@@ -117,8 +124,8 @@ impl Server {
         }
     }
 
-    /// A pattern begins, whose tasks call themselves by `names`. Counting starts before the pooler
-    /// does, so that each of its connections is seen.
+    /// Gets ready for a pattern whose tasks have these names. Counting starts before the pooler does, so
+    /// that each connection of the pooler is seen.
     pub async fn begin(&mut self, pattern: Pattern, pool_size: usize, names: Names) -> Result<()> {
         let is_pooled = pattern == Pattern::Pooled;
         let pooler = is_pooled.then_some(match self.pooler_listener {
@@ -132,7 +139,7 @@ impl Server {
         Ok(())
     }
 
-    /// Starts the pooler, if there is to be one; `admin` is where its pages are.
+    /// Starts the pooler, if the lab has one, with admin pages at `admin` if that is given.
     pub async fn start_pooler(
         &mut self,
         pool_size: usize,
@@ -172,7 +179,7 @@ impl Server {
         self.counter.sample(at_ms, pids).await
     }
 
-    /// The tasks are gone, and the pooler with them.
+    /// Ends the pooler after the tasks, and returns what it has counted.
     pub async fn end_pooler(&mut self) -> Option<PoolerNumbers> {
         match self.pooler.take() {
             Some(pooler) => Some(pooler.end().await),
@@ -186,7 +193,7 @@ impl Server {
     }
 }
 
-fn listener(address: SocketAddr) -> Result<StdListener> {
+fn listen(address: SocketAddr) -> Result<StdListener> {
     let listener = StdListener::bind(address)
         .with_context(|| format!("cannot listen on {address} for the pooler"))?;
     listener.set_nonblocking(true)?;
@@ -202,11 +209,11 @@ fn refused(error: ClientError, user: &str) -> anyhow::Error {
     }
 }
 
-/// The server's list where it shows everything, the tasks' sockets where it does not.
+/// The server's list of connections if that shows all of them, otherwise the tasks' sockets.
 async fn counter(target: &Target, auth: Auth, mut connection: Connection) -> Result<Counter> {
     let sockets = |addresses| Ok(Counter::Sockets(Sockets::new(addresses, target.port)));
     if target.routing && members(&mut connection).await? > 1 {
-        // Its own list would show one member; the tasks talk to several.
+        // The list shows the connections of one member only, and the tasks talk to several.
         connection.close().await;
         return sockets(Vec::new());
     }

@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     pub patterns: Vec<Pattern>,
     pub tasks: usize,
-    /// Task processes at once, as LocalExecutor's `parallelism`; an Airflow that is there already has
-    /// its own.
+    /// How many tasks run at once, as LocalExecutor's `parallelism`. An Airflow that is there already has
+    /// a setting of its own.
     pub parallelism: usize,
     /// Database calls of each task.
     pub calls: usize,
-    /// The task's own work after each call: drivers are kept, no transaction is open.
+    /// How long the task works after each call without the database. It keeps its drivers, and has no
+    /// open transaction.
     pub hold: Duration,
     pub query: String,
     /// Upstream connections of the pooler that [`Pattern::Pooled`] goes through.
@@ -44,7 +45,7 @@ pub enum Engine {
         url: String,
         user: String,
         password: Secret,
-        /// Where its tasks reach the lab's pooler; `None` if they have another one.
+        /// Where the lab's pooler listens for its tasks; `None` if they have another pooler.
         pooler_listen: Option<SocketAddr>,
     },
 }

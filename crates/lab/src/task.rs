@@ -1,60 +1,27 @@
-//! A task process. It reads its job from standard input, does its calls, writes its log to standard
-//! error and its outcome to standard output. Standard input stays open as long as the lab lives:
-//! when it ends, so does the task, even if the lab was killed.
+//! A task process. It reads its job from standard input, calls the database, writes its log to standard
+//! error and its outcome to standard output. Standard input stays open as long as the lab runs. When it
+//! closes, the task ends, so that no task outlives a lab that was killed.
 
 mod connections;
+mod job;
+mod log;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::{BufRead, Read};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 
+pub use job::{Job, Outcome, TaskSettings};
+
+use self::connections::{
+    DatabaseConnection, ImprovedDatabaseConnection, ProblematicDatabaseConnection,
+};
+use self::log::log;
 use crate::settings::Pattern;
-use connections::{Connections, ImprovedDatabaseConnection, ProblematicDatabaseConnection};
 
 /// The Python worker's source, which does the same with Neo4j's own driver.
 pub const PYTHON_WORKER: &str = include_str!("task/worker.py");
-
-/// What a task is to do. It holds the password and travels through a pipe, never through
-/// arguments or the environment, where other users could see it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Job {
-    pub pattern: Pattern,
-    pub task: usize,
-    pub calls: usize,
-    pub hold_ms: u64,
-    pub query: String,
-    pub uri: String,
-    pub user: String,
-    pub password: String,
-    pub database: Option<String>,
-    pub user_agent: String,
-    /// When the lab started the process, in nanoseconds since the epoch.
-    pub started_ns: u64,
-}
-
-impl fmt::Debug for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("task", &self.task).finish_non_exhaustive()
-    }
-}
-
-/// What a task did.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Outcome {
-    pub drivers_created: u64,
-    /// From the start of the process to the first answer.
-    pub first_answer_ms: Option<f64>,
-    /// The part of that which went into connecting and logging in.
-    pub connecting_ms: f64,
-    /// Of each query, connecting not included.
-    pub query_ms: Vec<f64>,
-    /// The error that ended the task: its code and how often it came.
-    pub failures: BTreeMap<String, u64>,
-}
 
 /// Runs the job on standard input; the Rust worker's main function.
 pub fn main() -> Result<()> {
@@ -67,7 +34,7 @@ pub fn main() -> Result<()> {
     end_with_the_lab();
     let outcome = run(&job);
     println!("{}", serde_json::to_string(&outcome)?);
-    // Like a task of Airflow's that is done: drivers that were not closed are simply gone.
+    // An Airflow task that is done exits like this too: drivers that were not closed end with it.
     std::process::exit(i32::from(!outcome.failures.is_empty()));
 }
 
@@ -81,49 +48,57 @@ fn end_with_the_lab() {
 }
 
 fn run(job: &Job) -> Outcome {
-    let mut connections: Box<dyn Connections> = match job.pattern {
-        // Of the pooler, pooled tasks know the address, and that is in the job. A hook keeps a driver;
-        // what Airflow's does, only Airflow's tasks can show.
+    let mut connection: Box<dyn DatabaseConnection> = match job.settings.pattern {
+        // A pooled task knows nothing of the pooler but its address, which is in the job. A hook keeps
+        // its driver as a problematic task does; only Airflow's tasks can run the hook itself.
         Pattern::Problematic | Pattern::Pooled | Pattern::Stress | Pattern::Hook => {
-            Box::new(ProblematicDatabaseConnection::new(job))
+            Box::new(ProblematicDatabaseConnection::new(&job.settings))
         }
-        Pattern::Improved => Box::new(ImprovedDatabaseConnection::new(job)),
+        Pattern::Improved => Box::new(ImprovedDatabaseConnection::new(&job.settings)),
     };
-    let mut outcome = Outcome::default();
-    for _ in 0..job.calls {
-        if let Err(error) = call(job, &mut *connections, &mut outcome) {
-            let code = connections::code(&error);
-            log(&format!("ERROR - task {} failed: {code}: {error}", job.task));
-            *outcome.failures.entry(code).or_default() += 1;
-            break;
+    let mut answers = Vec::new();
+    let mut failures = BTreeMap::new();
+    for _ in 0..job.settings.calls {
+        match call(job, &mut *connection) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                let code = connections::code(&error);
+                log(&format!("ERROR - task {} failed: {code}: {error}", job.task));
+                failures.insert(code, 1);
+                break;
+            }
         }
-        std::thread::sleep(Duration::from_millis(job.hold_ms));
+        std::thread::sleep(Duration::from_millis(job.settings.hold_ms));
     }
-    outcome.drivers_created = connections.drivers_created();
-    connections.close();
-    outcome
+    let drivers_created = connection.drivers_created();
+    connection.close();
+    Outcome {
+        drivers_created,
+        first_answer_ms: answers.first().map(|answer| answer.since_start_ms),
+        connecting_ms: answers.first().map_or(0.0, |answer| answer.connecting_ms),
+        query_ms: answers.iter().map(|answer| answer.query_ms).collect(),
+        failures,
+    }
 }
 
-fn call(job: &Job, connections: &mut dyn Connections, outcome: &mut Outcome) -> neo4j::Result<()> {
+/// What a call that was answered took.
+struct Answer {
+    /// Since the start of the process.
+    since_start_ms: f64,
+    connecting_ms: f64,
+    query_ms: f64,
+}
+
+fn call(job: &Job, connection: &mut dyn DatabaseConnection) -> neo4j::Result<Answer> {
     let began = Instant::now();
-    let driver = connections.driver(ALIAS)?;
+    let driver = connection.driver(ALIAS)?;
     let connecting_ms = milliseconds(began.elapsed());
     let began = Instant::now();
-    connections::query(driver, job)?;
-    outcome.query_ms.push(milliseconds(began.elapsed()));
-    if outcome.first_answer_ms.is_none() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let elapsed = now.saturating_sub(Duration::from_nanos(job.started_ns));
-        outcome.first_answer_ms = Some(milliseconds(elapsed));
-        outcome.connecting_ms = connecting_ms;
-    }
-    Ok(())
-}
-
-/// A line of the task's log, which is its standard error.
-fn log(message: &str) {
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-    eprintln!("[{now}] {message}");
+    connections::query(driver, &job.settings)?;
+    let query_ms = milliseconds(began.elapsed());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_start = now.saturating_sub(Duration::from_nanos(job.started_ns));
+    Ok(Answer { since_start_ms: milliseconds(since_start), connecting_ms, query_ms })
 }
 
 fn milliseconds(duration: Duration) -> f64 {

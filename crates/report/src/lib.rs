@@ -9,6 +9,7 @@
 mod axis;
 pub mod chart;
 mod drawing;
+mod escape;
 pub mod page;
 pub mod picture;
 mod svg;
@@ -16,22 +17,7 @@ pub mod table;
 mod typeface;
 
 pub use chart::{Band, Chart, Colour, Series};
+pub use escape::escape;
 pub use page::Page;
 pub use picture::{PictureError, png};
 pub use table::Table;
-
-/// Text that is safe inside HTML and SVG, attributes included.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}

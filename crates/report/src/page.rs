@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use crate::chart::Chart;
-use crate::{escape, svg};
+use crate::escape::escape;
+use crate::svg;
 
 /// The parts of a page in their order.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
 
-use crate::escape;
+use crate::escape::escape;
 
 #[derive(Clone, Debug, Default)]
 pub struct Table {

@@ -12,7 +12,7 @@ use ureq::Agent;
 use ureq::http::{Request, Uri};
 use ureq::tls::TlsConfig;
 
-use super::ApiError;
+use super::error::ApiError;
 
 #[derive(Clone)]
 pub(super) struct Client {

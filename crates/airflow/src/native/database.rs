@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Start;
+use super::start::Start;
 use crate::keeper::Keep;
 
 pub(super) struct Postgres {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Executor, Login, Options, Stores, WORKERS};
+use super::options::{Executor, Login, Options};
+use super::start::WORKERS;
+use super::stores::Stores;
 use crate::installation::Installation;
 use crate::service::Environment;
 use crate::version::Version;
@@ -21,7 +23,25 @@ pub(super) fn environment(
     home: &Path,
     port: u16,
 ) -> Result<Environment> {
-    let mut environment = clean();
+    let mut environment = Environment::clean();
+    set_places(&mut environment, installation, home)?;
+    set_core(&mut environment, options);
+    set_stores(&mut environment, stores);
+    match options.version {
+        Version::V2_8_1 => set_version_2(&mut environment, login)?,
+        Version::V3_3_2 => set_version_3(&mut environment, login, home, port)?,
+    }
+    for (name, value) in &options.variables {
+        environment.set(name, value);
+    }
+    Ok(environment)
+}
+
+fn set_places(
+    environment: &mut Environment,
+    installation: &Installation,
+    home: &Path,
+) -> Result<()> {
     let mut set = |name: &str, value: &str| environment.set(name, value);
     set("AIRFLOW_HOME", &home.to_string_lossy());
     // Elsewhere, the files that Airflow's web server caches would be left when it has ended.
@@ -33,6 +53,11 @@ pub(super) fn environment(
     set("PATH", &format!("{}:{path}", installation.bin().display()));
     set("PYTHONDONTWRITEBYTECODE", "1");
     set("PYTHONUNBUFFERED", "1");
+    Ok(())
+}
+
+fn set_core(environment: &mut Environment, options: &Options) {
+    let mut set = |name: &str, value: &str| environment.set(name, value);
     set("AIRFLOW__CORE__DAGS_FOLDER", &options.folder.join("dags").to_string_lossy());
     set("AIRFLOW__LOGGING__BASE_LOG_FOLDER", &options.folder.join("logs/tasks").to_string_lossy());
     set("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO");
@@ -48,6 +73,14 @@ pub(super) fn environment(
     set("no_proxy", "127.0.0.1,localhost");
     // Airflow 3 would report how it is used to a server on the internet.
     set("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False");
+    if options.executor == Executor::Celery {
+        let concurrency = options.parallelism.div_ceil(WORKERS.len());
+        set("AIRFLOW__CELERY__WORKER_CONCURRENCY", &concurrency.to_string());
+    }
+}
+
+fn set_stores(environment: &mut Environment, stores: &Stores) {
+    let mut set = |name: &str, value: &str| environment.set(name, value);
     if let Some(database) = &stores.database {
         set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", database);
         set("AIRFLOW__CELERY__RESULT_BACKEND", &format!("db+{database}"));
@@ -55,49 +88,37 @@ pub(super) fn environment(
     if let Some(broker) = &stores.broker {
         set("AIRFLOW__CELERY__BROKER_URL", broker);
     }
-    if options.executor == Executor::Celery {
-        let concurrency = options.parallelism.div_ceil(WORKERS.len());
-        set("AIRFLOW__CELERY__WORKER_CONCURRENCY", &concurrency.to_string());
-    }
-    match options.version {
-        Version::V2_8_1 => {
-            set("AIRFLOW__WEBSERVER__SECRET_KEY", &secret()?);
-            set("AIRFLOW__WEBSERVER__BASE_URL", &login.url);
-            set("BOLTBOUNCER_AIRFLOW_USER", &login.user);
-            set("BOLTBOUNCER_AIRFLOW_PASSWORD", &login.password);
-            let backends =
-                ["basic_auth", "session"].map(|name| format!("airflow.api.auth.backend.{name}"));
-            set("AIRFLOW__API__AUTH_BACKENDS", &backends.join(","));
-        }
-        Version::V3_3_2 => {
-            let passwords = home.join("passwords.json");
-            let content = serde_json::json!({ &login.user: login.password });
-            std::fs::write(&passwords, content.to_string())?;
-            set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", &format!("{}:admin", login.user));
-            set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", &passwords.to_string_lossy());
-            set("AIRFLOW__API__SECRET_KEY", &secret()?);
-            set("AIRFLOW__API__BASE_URL", &login.url);
-            set("AIRFLOW__API__PORT", &port.to_string());
-            set("AIRFLOW__API_AUTH__JWT_SECRET", &secret()?);
-            set("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", &format!("{}/execution/", login.url));
-        }
-    }
-    for (name, value) in &options.variables {
-        set(name, value);
-    }
-    Ok(environment)
 }
 
-/// An environment without the variables of the user's own Airflow, driver and Python.
-pub(crate) fn clean() -> Environment {
-    let foreign = |name: &str| {
-        ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-            || ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"].contains(&name)
-    };
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    Environment(names.filter(|name| foreign(name)).map(|name| (name, None)).collect())
+fn set_version_2(environment: &mut Environment, login: &Login) -> Result<()> {
+    let mut set = |name: &str, value: &str| environment.set(name, value);
+    set("AIRFLOW__WEBSERVER__SECRET_KEY", &secret()?);
+    set("AIRFLOW__WEBSERVER__BASE_URL", &login.url);
+    set("BOLTBOUNCER_AIRFLOW_USER", &login.user);
+    set("BOLTBOUNCER_AIRFLOW_PASSWORD", &login.password);
+    let backends = ["basic_auth", "session"].map(|name| format!("airflow.api.auth.backend.{name}"));
+    set("AIRFLOW__API__AUTH_BACKENDS", &backends.join(","));
+    Ok(())
+}
+
+fn set_version_3(
+    environment: &mut Environment,
+    login: &Login,
+    home: &Path,
+    port: u16,
+) -> Result<()> {
+    let mut set = |name: &str, value: &str| environment.set(name, value);
+    let passwords = home.join("passwords.json");
+    let content = serde_json::json!({ &login.user: login.password });
+    std::fs::write(&passwords, content.to_string())?;
+    set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", &format!("{}:admin", login.user));
+    set("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", &passwords.to_string_lossy());
+    set("AIRFLOW__API__SECRET_KEY", &secret()?);
+    set("AIRFLOW__API__BASE_URL", &login.url);
+    set("AIRFLOW__API__PORT", &port.to_string());
+    set("AIRFLOW__API_AUTH__JWT_SECRET", &secret()?);
+    set("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", &format!("{}/execution/", login.url));
+    Ok(())
 }
 
 const DEFAULT_POOL_SLOTS: usize = 128;

@@ -2,9 +2,9 @@
 
 use report::{Chart, Colour, Page, Series};
 
-use super::{spread, table, title, verdict};
+use super::table::{spread, table, title};
 use crate::measure::Measure;
-use crate::results::{Results, WorkloadResult};
+use crate::results::{CheckResult, Results, WorkloadResult};
 
 /// A self-contained HTML page.
 pub fn page(results: &Results) -> String {
@@ -30,7 +30,7 @@ pub fn page(results: &Results) -> String {
     }
     if !results.checks.is_empty() {
         page.heading("Checks");
-        page.list(&results.checks.iter().map(verdict).collect::<Vec<_>>());
+        page.list(&results.checks.iter().map(CheckResult::to_string).collect::<Vec<_>>());
     }
     page.html()
 }
@@ -48,7 +48,7 @@ fn what_ran(results: &Results) -> String {
     let processor = machine.processor.as_deref().unwrap_or(&machine.arch);
     let rounds = settings.rounds;
     format!(
-        "{}. The targets were visited in turns, {rounds} rounds of {:.2} s each, on {} processors ({processor}). A ratio is the median over the rounds; half of the rounds lie in the range behind it.",
+        "{}. The targets took turns, in {rounds} rounds of {:.2} s each, on {} processors ({processor}). A ratio is the median over the rounds; half of the rounds lie in the range after it.",
         targets.join("; "),
         settings.duration_s / rounds as f64,
         machine.cpus,

@@ -7,27 +7,28 @@ use bench::results::Results;
 use bench::{NamedProcess, Settings, Workload, output};
 use bolt::Request;
 
-use crate::scene::{Deed, OPERATIONS, Scene, TICK, settings};
+use crate::test_bed::{Action, OPERATIONS, TICK, TestBed, settings};
 use crate::{counted, is_query, is_write, operations, run, targets};
 
-/// Two targets and five rounds of twenty operations each; it is ended behind so many operations.
-async fn stopped_after(limit: u32, workloads: &[Workload]) -> (Scene, anyhow::Result<Results>) {
-    let scene = Scene::start().await;
+/// A run with two targets and five rounds of twenty operations each, which is ended after so many
+/// operations.
+async fn stopped_after(limit: u32, workloads: &[Workload]) -> (TestBed, anyhow::Result<Results>) {
+    let test_bed = TestBed::start().await;
     let seen = Arc::new(AtomicU32::new(0));
     let count = || {
         let seen = seen.clone();
         move |request: &Request| {
             let is_operation = is_query(request) || is_write(request);
             seen.fetch_add(is_operation.into(), Ordering::SeqCst);
-            Deed::Pass
+            Action::Pass
         }
     };
-    let (a, b) = (scene.relay(count()).await, scene.relay(count()).await);
+    let (a, b) = (test_bed.relay(count()).await, test_bed.relay(count()).await);
     let (workloads, duration) = (workloads.to_vec(), 5 * OPERATIONS * TICK);
     let settings = Settings { workloads, rounds: 5, duration, ..settings(&[&a, &b]) };
     let is_stopped = move || seen.load(Ordering::SeqCst) >= limit;
     let results = bench::run(&settings, Arc::new(is_stopped)).await;
-    (scene, results)
+    (test_bed, results)
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,19 +49,19 @@ async fn a_run_that_is_ended_keeps_as_many_rounds_of_each_target() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_ended_before_its_first_round_is_over_leaves_nothing_behind() {
-    let (scene, results) = stopped_after(5, &[Workload::Write]).await;
+    let (test_bed, results) = stopped_after(5, &[Workload::Write]).await;
     let error = results.unwrap_err().to_string();
     assert!(error.contains("before its first round was over"), "{error}");
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_ended_keeps_the_workloads_before() {
-    let (scene, results) = stopped_after(105, &[Workload::Query, Workload::Write]).await;
+    let (test_bed, results) = stopped_after(105, &[Workload::Query, Workload::Write]).await;
     let results = results.unwrap();
     assert!(results.interrupted);
     assert!(targets(&results).iter().all(|target| target.rounds.len() == 5));
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
 }
 
 #[cfg(target_os = "linux")]
@@ -68,7 +69,7 @@ async fn a_run_that_is_ended_keeps_the_workloads_before() {
 async fn a_process_that_ends_during_the_run_is_not_measured_and_does_not_end_the_run() {
     use std::process::{Command, Stdio};
 
-    let scene = Scene::start().await;
+    let test_bed = TestBed::start().await;
     let process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let pid = i32::try_from(process.id()).unwrap();
     let mut process = Some(process);
@@ -81,9 +82,9 @@ async fn a_process_that_ends_during_the_run_is_not_measured_and_does_not_end_the
             process.kill().unwrap();
             process.wait().unwrap();
         }
-        Deed::Pass
+        Action::Pass
     };
-    let (a, b) = (scene.open().await, scene.relay(end).await);
+    let (a, b) = (test_bed.open().await, test_bed.relay(end).await);
     let processes = vec![NamedProcess { name: "b".into(), pid }];
     // What it took in the first round is not what all operations took.
     let checks = vec!["query.cpu b <= 1000s".parse().unwrap()];
@@ -95,16 +96,16 @@ async fn a_process_that_ends_during_the_run_is_not_measured_and_does_not_end_the
 
 #[tokio::test(start_paused = true)]
 async fn a_process_or_a_password_that_is_wrong_is_known_before_anything_runs() {
-    let scene = Scene::start().await;
-    let (a, b) = (scene.open().await, scene.open().await);
+    let test_bed = TestBed::start().await;
+    let (a, b) = (test_bed.open().await, test_bed.open().await);
     let good = settings(&[&a, &b]);
     let processes = vec![NamedProcess { name: "b".into(), pid: i32::MAX }];
     let error = run(&Settings { processes, ..good.clone() }).await.unwrap_err().to_string();
     assert!(error.contains("--pid calls b"), "{error}");
-    assert_eq!(scene.sandbox.books().all.opened, 0);
+    assert_eq!(test_bed.sandbox.books().all.opened, 0);
 
     let wrong = Settings { password: "wrong".into(), ..good };
     let error = format!("{:#}", run(&wrong).await.unwrap_err());
     assert!(error.contains("target a") && error.contains("NEO4J_PASSWORD"), "{error}");
-    assert_eq!(scene.sandbox.books().all.opened, 1);
+    assert_eq!(test_bed.sandbox.books().all.opened, 1);
 }

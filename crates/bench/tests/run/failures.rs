@@ -1,4 +1,4 @@
-//! What a run makes of targets that fail: numbers, and nodes that are not left behind.
+//! What a run makes of targets that fail: it has numbers all the same, and removes its nodes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bench::{Settings, Workload, output};
 use bolt::Request;
 
-use crate::scene::{Deed, Scene, TICK, settings};
+use crate::test_bed::{Action, TICK, TestBed, settings};
 use crate::{counted, errors, is_query, is_write, operations, run, targets};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_dropped_is_an_error_and_the_client_opens_another() {
-    let scene = Scene::start().await;
-    let a = scene.open().await;
+    let test_bed = TestBed::start().await;
+    let a = test_bed.open().await;
     let mut count = counted(is_query);
     let drop = move |request: &Request| match count(request) {
-        0 => Deed::Pass,
-        nth if nth % 4 == 0 => Deed::HangUp,
-        _ => Deed::Pass,
+        0 => Action::Pass,
+        nth if nth % 4 == 0 => Action::HangUp,
+        _ => Action::Pass,
     };
-    let b = scene.relay(drop).await;
+    let b = test_bed.relay(drop).await;
     let results = run(&settings(&[&a, &b])).await.unwrap();
     let [a, b] = targets(&results) else { panic!("{results:?}") };
     assert_eq!((operations(a), &a.total.errors), (vec![10, 10], &BTreeMap::new()));
@@ -31,18 +31,18 @@ async fn a_connection_that_is_dropped_is_an_error_and_the_client_opens_another()
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_vanishes_is_an_error_and_the_others_are_measured() {
-    let scene = Scene::start().await;
-    let a = scene.open().await;
+    let test_bed = TestBed::start().await;
+    let a = test_bed.open().await;
     let is_gone = Arc::new(AtomicBool::new(false));
     let (mut count, gone) = (counted(is_query), is_gone.clone());
     let vanish = move |request: &Request| match count(request) {
         3 => {
             gone.store(true, Ordering::SeqCst);
-            Deed::Vanish
+            Action::Vanish
         }
-        _ => Deed::Pass,
+        _ => Action::Pass,
     };
-    let b = scene.relay(vanish).await;
+    let b = test_bed.relay(vanish).await;
     // Asked after each operation: without b's traffic something else must have its time pass.
     let go_on = move || {
         if is_gone.load(Ordering::SeqCst) {
@@ -64,9 +64,9 @@ async fn a_target_that_vanishes_is_an_error_and_the_others_are_measured() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_in_which_nothing_succeeds_has_a_table_and_a_page() {
-    let scene = Scene::start().await;
-    let rule = |request: &Request| if is_query(request) { Deed::HangUp } else { Deed::Pass };
-    let (a, b) = (scene.relay(rule).await, scene.relay(rule).await);
+    let test_bed = TestBed::start().await;
+    let rule = |request: &Request| if is_query(request) { Action::HangUp } else { Action::Pass };
+    let (a, b) = (test_bed.relay(rule).await, test_bed.relay(rule).await);
     let checks = ["query.p50 b/a <= 9", "query.errors b <= 20", "query.errors b < 20"];
     let checks = checks.map(|check| check.parse().unwrap()).into();
     let results = run(&Settings { checks, ..settings(&[&a, &b]) }).await.unwrap();
@@ -82,14 +82,16 @@ async fn a_run_in_which_nothing_succeeds_has_a_table_and_a_page() {
 }
 
 /// What is said of the counts of twenty writes on b, of which `spoil` has spoilt one.
-async fn miscounted(mut spoil: impl FnMut(u32, &Request) -> Deed + Send + 'static) -> Vec<String> {
-    let scene = Scene::start().await;
-    let a = scene.open().await;
+async fn miscounted(
+    mut spoil: impl FnMut(u32, &Request) -> Action + Send + 'static,
+) -> Vec<String> {
+    let test_bed = TestBed::start().await;
+    let a = test_bed.open().await;
     let mut count = counted(is_write);
-    let b = scene.relay(move |request| spoil(count(request), request)).await;
+    let b = test_bed.relay(move |request| spoil(count(request), request)).await;
     let settings = Settings { workloads: vec![Workload::Write], ..settings(&[&a, &b]) };
     let results = run(&settings).await.unwrap();
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
     results.workloads[0].miscounted.clone()
 }
 
@@ -98,7 +100,7 @@ async fn a_write_that_was_acknowledged_and_not_done_is_reported() {
     let mut swallows = false;
     let swallow = move |nth, request: &Request| {
         swallows = nth == 7 || (swallows && matches!(request, Request::Pull(_)));
-        if swallows { Deed::Swallow } else { Deed::Pass }
+        if swallows { Action::Swallow } else { Action::Pass }
     };
     let miscounted = miscounted(swallow).await;
     assert_eq!(miscounted, ["b: 20 writes were acknowledged, 0 failed, and 19 were done"]);
@@ -106,33 +108,33 @@ async fn a_write_that_was_acknowledged_and_not_done_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_also_reported_of_a_run_that_ended_before_its_first_round_was_over() {
-    let scene = Scene::start().await;
+    let test_bed = TestBed::start().await;
     let is_stopped = Arc::new(AtomicBool::new(false));
     let (stop, mut count, mut swallows) = (is_stopped.clone(), counted(is_write), false);
     let swallow = move |request: &Request| {
         let nth = count(request);
         swallows = nth == 7 || (swallows && matches!(request, Request::Pull(_)));
         stop.fetch_or(nth == 8, Ordering::Relaxed);
-        if swallows { Deed::Swallow } else { Deed::Pass }
+        if swallows { Action::Swallow } else { Action::Pass }
     };
-    let (a, b) = (scene.relay(swallow).await, scene.open().await);
+    let (a, b) = (test_bed.relay(swallow).await, test_bed.open().await);
     let settings = Settings { workloads: vec![Workload::Write], ..settings(&[&a, &b]) };
     let is_stopped = Arc::new(move || is_stopped.load(Ordering::Relaxed));
     let error = format!("{:#}", bench::run(&settings, is_stopped).await.unwrap_err());
     assert!(error.contains("a: 8 writes were acknowledged, 0 failed, and 7 were done"), "{error}");
     assert!(error.contains("ended before the first round was over"), "{error}");
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_done_twice_is_reported() {
     let double = |nth, request: &Request| match request {
-        Request::Run { query, parameters, extra } if nth == 7 => Deed::Replace(Request::Run {
+        Request::Run { query, parameters, extra } if nth == 7 => Action::Replace(Request::Run {
             query: query.replace("+ 1", "+ 2"),
             parameters: parameters.clone(),
             extra: extra.clone(),
         }),
-        _ => Deed::Pass,
+        _ => Action::Pass,
     };
     let miscounted = miscounted(double).await;
     assert_eq!(miscounted, ["b: 20 writes were acknowledged, 0 failed, and 21 were done"]);
@@ -144,43 +146,43 @@ async fn a_write_of_which_nobody_knows_whether_it_was_done_is_not_reported() {
     let mut is_written = false;
     let hang_up = move |nth, _: &Request| {
         let hangs_up = std::mem::replace(&mut is_written, nth == 7);
-        if hangs_up { Deed::HangUp } else { Deed::Pass }
+        if hangs_up { Action::HangUp } else { Action::Pass }
     };
     assert_eq!(miscounted(hang_up).await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nodes_are_removed_when_another_target_refuses_them() {
-    let scene = Scene::start().await;
-    let a = scene.open().await;
+    let test_bed = TestBed::start().await;
+    let a = test_bed.open().await;
     let mut clients = 0;
     let refuse = move |request: &Request| match request {
         Request::Run { query, .. } if query.starts_with("CREATE") => {
             clients += 1;
-            if clients == 2 { Deed::HangUp } else { Deed::Pass }
+            if clients == 2 { Action::HangUp } else { Action::Pass }
         }
-        _ => Deed::Pass,
+        _ => Action::Pass,
     };
-    let b = scene.relay(refuse).await;
+    let b = test_bed.relay(refuse).await;
     let workloads = vec![Workload::Write];
     let settings = Settings { workloads, clients: 2, ..settings(&[&a, &b]) };
     let error = format!("{:#}", run(&settings).await.unwrap_err());
     assert!(error.contains("target b") && error.contains("cannot create a node"), "{error}");
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_target_whose_writes_can_not_be_counted_is_named_and_the_others_are_kept() {
-    let scene = Scene::start().await;
+    let test_bed = TestBed::start().await;
     let hang_up = |request: &Request| match request {
-        Request::Run { query, .. } if query.contains("DETACH DELETE") => Deed::HangUp,
-        _ => Deed::Pass,
+        Request::Run { query, .. } if query.contains("DETACH DELETE") => Action::HangUp,
+        _ => Action::Pass,
     };
-    let (a, b) = (scene.relay(hang_up).await, scene.open().await);
+    let (a, b) = (test_bed.relay(hang_up).await, test_bed.open().await);
     let settings = Settings { workloads: vec![Workload::Write], ..settings(&[&a, &b]) };
     let results = run(&settings).await.unwrap();
     assert!(targets(&results).iter().all(|target| operations(target) == [10, 10]));
     let miscounted = &results.workloads[0].miscounted;
     assert!(miscounted.len() == 1 && miscounted[0].starts_with("a: "), "{miscounted:?}");
-    assert_eq!((scene.left_behind("a").await, scene.left_behind("b").await), (1, 0));
+    assert_eq!((test_bed.left_behind("a").await, test_bed.left_behind("b").await), (1, 0));
 }

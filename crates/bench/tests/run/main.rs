@@ -1,7 +1,7 @@
-//! Whole runs against a sandbox behind relays. An operation takes a tick of a clock that nothing else
-//! drives, so that the numbers of a run are known beforehand.
+//! Whole runs against a sandbox that is reached through relays. An operation takes a tick of a clock
+//! that nothing else drives, so that the numbers of a run are known beforehand.
 //!
-//! - [`scene`]: the sandbox, its relays and their clock
+//! - [`test_bed`]: the sandbox, its relays and their clock
 //! - [`rounds`]: what is measured when all is well
 //! - [`failures`]: what a run makes of targets that fail
 //! - [`endings`]: runs that end before their time, or never begin
@@ -11,7 +11,7 @@
 mod endings;
 mod failures;
 mod rounds;
-mod scene;
+mod test_bed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

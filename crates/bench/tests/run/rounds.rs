@@ -7,13 +7,13 @@ use bench::results::TargetResult;
 use bench::{Settings, Workload, output};
 use bolt::Request;
 
-use crate::scene::{Deed, OPERATIONS, Scene, TICK, settings};
+use crate::test_bed::{Action, OPERATIONS, TICK, TestBed, settings};
 use crate::{counted, errors, is_query, operations, run, targets};
 
 #[tokio::test(start_paused = true)]
 async fn every_workload_runs_and_leaves_nothing_behind() {
-    let scene = Scene::start().await;
-    let (a, b) = (scene.open().await, scene.open().await);
+    let test_bed = TestBed::start().await;
+    let (a, b) = (test_bed.open().await, test_bed.open().await);
     let rounds = 4;
     let workloads = Workload::ALL.to_vec();
     let settings = Settings { workloads, clients: 3, rounds, ..settings(&[&a, &b]) };
@@ -39,13 +39,13 @@ async fn every_workload_runs_and_leaves_nothing_behind() {
     for workload in Workload::ALL {
         assert!(page.contains(&format!("Latency of {workload}")), "{workload}");
     }
-    assert_eq!(scene.left_behind("").await, 0);
+    assert_eq!(test_bed.left_behind("").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn streams_have_as_many_records_as_asked_for() {
-    let scene = Scene::start().await;
-    let (a, b) = (scene.open().await, scene.open().await);
+    let test_bed = TestBed::start().await;
+    let (a, b) = (test_bed.open().await, test_bed.open().await);
     let (records, record_bytes) = (123, 200);
     let workloads = vec![Workload::Stream];
     let settings = Settings { workloads, records, record_bytes, ..settings(&[&a, &b]) };
@@ -62,7 +62,7 @@ async fn streams_have_as_many_records_as_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn targets_take_turns_and_nothing_overlaps() {
-    let scene = Scene::start().await;
+    let test_bed = TestBed::start().await;
     let log = Arc::new(Mutex::new(Vec::new()));
     let mut relays = Vec::new();
     for index in 0..3 {
@@ -71,9 +71,9 @@ async fn targets_take_turns_and_nothing_overlaps() {
             if is_query(request) {
                 log.lock().unwrap().push(index);
             }
-            Deed::Pass
+            Action::Pass
         };
-        relays.push(scene.relay(note).await);
+        relays.push(test_bed.relay(note).await);
     }
     let rounds = 4;
     let settings = Settings {
@@ -84,9 +84,9 @@ async fn targets_take_turns_and_nothing_overlaps() {
     };
     let results = run(&settings).await.unwrap();
     let warm_up = [0, 1, 2].map(|index| vec![index; 5]);
-    let visits = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]];
-    let visits = visits.as_flattened().iter().map(|index| vec![*index; OPERATIONS as usize]);
-    let wanted: Vec<usize> = warm_up.into_iter().chain(visits).flatten().collect();
+    let turns = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]];
+    let turns = turns.as_flattened().iter().map(|index| vec![*index; OPERATIONS as usize]);
+    let wanted: Vec<usize> = warm_up.into_iter().chain(turns).flatten().collect();
     assert_eq!(*log.lock().unwrap(), wanted);
     for target in targets(&results) {
         assert_eq!(operations(target), [u64::from(OPERATIONS); 4], "the warm-up does not count");
@@ -95,18 +95,18 @@ async fn targets_take_turns_and_nothing_overlaps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_before_a_visit_has_settled_does_not_count() {
-    let scene = Scene::start().await;
+async fn what_happens_before_a_turn_has_settled_does_not_count() {
+    let test_bed = TestBed::start().await;
     let queries = Arc::new(Mutex::new(0));
     let note = move |request: &Request| {
         let mut queries = queries.lock().unwrap();
         *queries += u32::from(is_query(request));
-        // Each visit has so many queries, as it takes twelve ticks and the first query four.
+        // Each turn has so many queries, as it takes twelve ticks and the first query four.
         let is_first = is_query(request) && *queries % 9 == 1;
-        if is_first { Deed::Delay(3 * TICK) } else { Deed::Pass }
+        if is_first { Action::Delay(3 * TICK) } else { Action::Pass }
     };
-    let slow_at_first = scene.relay(note).await;
-    let steady = scene.relay(|_| Deed::Pass).await;
+    let slow_at_first = test_bed.relay(note).await;
+    let steady = test_bed.relay(|_| Action::Pass).await;
     // Both times lie between two ticks, so that nothing happens at the same moment.
     let settle = 5 * TICK / 2;
     let counted = OPERATIONS * TICK - TICK / 2;
@@ -123,19 +123,19 @@ async fn what_happens_before_a_visit_has_settled_does_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn in_an_open_loop_a_stall_counts_for_all_that_it_delayed() {
-    let scene = Scene::start().await;
+    let test_bed = TestBed::start().await;
     let rate = 100.0;
     // A client of a never waits and is never late. On b the first answer comes 40 ms late, and every
-    // later operation is that much behind its time.
-    let take = |ticks: u32| Deed::Delay((ticks - 1) * TICK);
-    let a = scene.relay(move |request| if is_query(request) { take(10) } else { Deed::Pass });
+    // later operation is late by that much.
+    let take = |ticks: u32| Action::Delay((ticks - 1) * TICK);
+    let a = test_bed.relay(move |request| if is_query(request) { take(10) } else { Action::Pass });
     let mut count = counted(is_query);
     let stall = move |request: &Request| match count(request) {
-        0 => Deed::Pass,
+        0 => Action::Pass,
         1 => take(50),
         _ => take(10),
     };
-    let (a, b) = (a.await, scene.relay(stall).await);
+    let (a, b) = (a.await, test_bed.relay(stall).await);
     let once = Settings { rounds: 1, duration: 100 * TICK, ..settings(&[&a, &b]) };
     let results = run(&Settings { rate: Some(rate), ..once.clone() }).await.unwrap();
     for (target, ms) in targets(&results).iter().zip([10.0, 50.0]) {
@@ -151,14 +151,14 @@ async fn in_an_open_loop_a_stall_counts_for_all_that_it_delayed() {
 
 #[tokio::test(start_paused = true)]
 async fn in_an_open_loop_what_a_stall_left_no_time_for_is_an_error() {
-    let scene = Scene::start().await;
-    let a = scene.relay(|_| Deed::Delay(9 * TICK)).await;
+    let test_bed = TestBed::start().await;
+    let a = test_bed.relay(|_| Action::Delay(9 * TICK)).await;
     let mut count = counted(is_query);
     let stall = move |request: &Request| match count(request) {
-        1 => Deed::Delay(199 * TICK),
-        _ => Deed::Pass,
+        1 => Action::Delay(199 * TICK),
+        _ => Action::Pass,
     };
-    let b = scene.relay(stall).await;
+    let b = test_bed.relay(stall).await;
     let settings = Settings { rounds: 1, duration: 100 * TICK, ..settings(&[&a, &b]) };
     let results = run(&Settings { rate: Some(100.0), ..settings }).await.unwrap();
     let b = &targets(&results)[1].total;
@@ -169,7 +169,7 @@ async fn in_an_open_loop_what_a_stall_left_no_time_for_is_an_error() {
 async fn users_take_turns_and_idle_clients_are_connected() {
     let users = ["user1", "user2"].map(|name| (name.to_owned(), "boltbouncer".into()));
     let two = sandbox::Settings { users: users.into(), ..Default::default() };
-    let scene = Scene::with(two).await;
+    let test_bed = TestBed::with(two).await;
     let names = Arc::new(Mutex::new(Vec::new()));
     let log = names.clone();
     let note = move |request: &Request| {
@@ -178,9 +178,9 @@ async fn users_take_turns_and_idle_clients_are_connected() {
             Request::Run { .. } => log.lock().unwrap().push("query".into()),
             _ => {}
         }
-        Deed::Pass
+        Action::Pass
     };
-    let (a, b) = (scene.open().await, scene.relay(note).await);
+    let (a, b) = (test_bed.open().await, test_bed.relay(note).await);
     let settings = Settings {
         user: "user".into(),
         users: Some(2),
@@ -193,7 +193,7 @@ async fn users_take_turns_and_idle_clients_are_connected() {
     let is_name = |name: &&String| *name != "query";
     let mut connected: Vec<&String> = names.iter().take_while(is_name).collect();
     connected.sort();
-    // One to be introduced, three that work, four that don't.
+    // One that checks the login, three that work, four that don't.
     assert_eq!(connected, [&["user1"; 5][..], &["user2"; 3]].concat());
-    assert_eq!(names.iter().filter(is_name).count(), 8, "everybody keeps the connection");
+    assert_eq!(names.iter().filter(is_name).count(), 8, "every client keeps the connection");
 }

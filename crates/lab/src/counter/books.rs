@@ -1,10 +1,12 @@
-//! Counting on the sandbox, whose books are in the lab's own process: exact, peaks included.
+//! Counting on the sandbox, which runs in the lab's own process and keeps books of its connections. All
+//! numbers are exact, peaks included.
 
 use std::sync::Arc;
 
 use sandbox::{Count, Sandbox};
 
-use super::{Names, Origin, Totals};
+use super::origin::{Names, Origin};
+use super::totals::{Peaks, Totals};
 use crate::results::Sample;
 
 #[derive(Debug)]
@@ -41,13 +43,16 @@ impl Books {
 
     pub fn totals(&self) -> Totals {
         let (count, _) = self.count();
-        let peaks = Some((count.peak_open, count.peak_idle, count.peak_in_use));
-        Totals { opened: count.opened, closed: count.closed, open: count.open, peaks }
+        let peaks =
+            Peaks { open: count.peak_open, idle: count.peak_idle, in_use: count.peak_in_use };
+        Totals { opened: count.opened, closed: count.closed, open: count.open, peaks: Some(peaks) }
     }
 
-    /// The pattern's connections, and how many others are open. Behind a pooler, or where each task has
-    /// a name of its own, every connection is the pattern's: nobody else knows this server, a pooler
-    /// opens some before it can tell its name, and peaks of single user agents can't be added up.
+    /// The pattern's connections, and how many others are open. If all tasks have one name, theirs are
+    /// counted by that name. If there is a pooler, or each task has a name of its own, every connection
+    /// counts as the pattern's. That is true, as nobody else knows this server, and it is the only way: a
+    /// pooler opens some connections before it can tell its name, and the peaks of several user agents
+    /// can't be added up.
     fn count(&self) -> (Count, u64) {
         let books = self.sandbox.books();
         match &self.origin {
@@ -60,7 +65,7 @@ impl Books {
     }
 }
 
-/// What is open now counts, whenever it was opened.
+/// What happened since `before`. Connections that are open now count as open, whenever they were opened.
 fn since(before: Count, now: Count) -> Count {
     let opened = now.opened - before.opened;
     Count { opened, closed: opened.saturating_sub(now.open), ..now }

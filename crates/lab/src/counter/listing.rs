@@ -1,5 +1,6 @@
-//! Counting on a Neo4j. Its connection ids rise by one with each connection, so that two marker
-//! connections bracket a pattern exactly; in between, the list says who is there.
+//! Counting on a Neo4j. Its connection ids rise by one with each connection. The lab opens one connection
+//! before a pattern and one after it, and their ids tell how many came between them. During the pattern,
+//! the server's list of connections tells who is there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use bolt::{Dictionary, Value};
 use client::{ClientError, Connection};
 use net::Target;
 
-use super::{Origin, Totals};
+use super::origin::Origin;
+use super::totals::Totals;
 use crate::results::Sample;
 
 #[derive(Debug)]
@@ -18,17 +20,18 @@ pub struct Listing {
     target: Target,
     auth: Auth,
     connection: Connection,
-    /// Ids that don't count: the lab's own connections.
+    /// Ids of the lab's own connections, which don't count.
     own: BTreeSet<u64>,
     origin: Origin,
-    /// The id of the marker before the pattern.
+    /// The id of the connection that was opened to mark the pattern's start.
     before: u64,
+    /// The highest id that was seen.
     newest: u64,
-    /// Ids of other applications' connections that came after the marker.
+    /// Ids of other applications' connections that were opened since the pattern's start.
     others: BTreeSet<u64>,
-    /// The highest number of opened connections that was told: what is counted does not fall.
+    /// The highest number of opened connections in any sample so far. The next sample has no lower one.
     opened: u64,
-    /// The last question failed, so that the next one wants a new connection.
+    /// The last sample failed, so that the next one needs a new connection.
     is_broken: bool,
 }
 
@@ -81,8 +84,8 @@ impl Listing {
         Ok(sample)
     }
 
-    /// Connects again if the last question failed. To be waited for: a connection that is given up while
-    /// it is opened has taken an id that nobody knows of.
+    /// Connects again if the last sample failed. It must not be cancelled: a connection that is given up
+    /// while it is being opened has taken an id, and nobody would know which.
     pub async fn mend(&mut self) -> Result<()> {
         if self.is_broken {
             self.connection = self.connect(SAMPLER).await?;
@@ -106,7 +109,7 @@ impl Listing {
                 in_use += u64::from(busy.contains(&row.id));
                 self.others.remove(&row.id);
             } else if row.user_agent.is_empty() {
-                // It has not said HELLO yet: it counts when it has.
+                // It has not said yet who it is. It counts when it has.
                 unnamed += u64::from(row.id > self.before);
             } else {
                 others += 1;
@@ -158,7 +161,7 @@ impl Listing {
         (end - self.before - 1).saturating_sub(own + others)
     }
 
-    /// Opens a connection for its id.
+    /// Opens and closes a connection, and returns its id.
     async fn marker(&mut self) -> Result<u64> {
         let marker = self.connect(MARKER).await?;
         let id = number(marker.id()).context("the server's connection ids are not numbered")?;
@@ -218,7 +221,7 @@ const MARKER: &str = concat!("boltbouncer-lab/", env!("CARGO_PKG_VERSION"), " (m
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Names, PoolerOrigin};
+    use super::super::origin::{Names, PoolerOrigin};
     use super::*;
 
     #[test]

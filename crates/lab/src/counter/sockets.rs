@@ -1,12 +1,13 @@
-//! Counting the sockets of the task processes, or of the pooler in the lab's own process, as the
-//! kernel tells. Linux only; elsewhere it sees none.
+//! Counting the sockets of the task processes, or of the pooler in the lab's own process, from `/proc`.
+//! It works on Linux only; elsewhere it finds no sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use kernel::socket::{self, TcpState};
 
-use super::{Origin, Totals};
+use super::origin::Origin;
+use super::totals::Totals;
 use crate::results::Sample;
 
 #[derive(Debug)]
@@ -66,7 +67,7 @@ fn established(port: u16, addresses: &[IpAddr]) -> BTreeMap<u64, IpAddr> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::super::PoolerOrigin;
+    use super::super::origin::PoolerOrigin;
     use super::*;
     use std::net::{TcpListener, TcpStream};
 

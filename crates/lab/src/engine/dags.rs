@@ -1,30 +1,31 @@
-//! Airflow as task engine: a pattern is a DAG, a run of the pattern a run of that DAG.
+//! Airflow as task engine: each pattern is a DAG, and running the pattern means one run of that DAG.
 
 mod run;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use airflow::native::Options;
-use airflow::{Api, ApiError, Native};
+use airflow::{Api, ApiError};
 use anyhow::{Context, Result, bail};
 use bolt::message::Secret;
 
-use super::{Load, Running};
-use crate::counter::{CountedBy, Names};
+use super::load::Load;
+use super::native::SharedNative;
+use super::running::Running;
+use crate::counter::Names;
 use crate::output::RunFolder;
-use crate::results::AirflowInfo;
-use crate::run::Stop;
+use crate::results::{AirflowInfo, CountedBy};
 use crate::server::Server;
 use crate::settings::{NativeAirflow, Pattern, Settings};
+use crate::stop::Stop;
 use run::{DagControl, DagJob, watch};
 
 #[derive(Debug)]
 pub(crate) struct Dags {
     api: Api,
     url: String,
-    /// The Airflow that was started for the run.
-    native: Option<Arc<Mutex<Native>>>,
+    /// The Airflow, if it was started for the run; `None` if it was there already.
+    native: Option<SharedNative>,
     executor: Option<String>,
 }
 
@@ -36,12 +37,13 @@ impl Dags {
         folder: &RunFolder,
         stop: &Stop,
     ) -> Result<Self> {
-        let native = start_native(choice, settings.parallelism, server, folder, stop).await?;
+        let native =
+            SharedNative::start(choice, settings.parallelism, server, folder, stop).await?;
         Ok(Self {
-            api: native.api().clone(),
-            url: native.login().url.clone(),
+            api: native.api(),
+            url: native.login().url,
             executor: Some(choice.executor.to_string()),
-            native: Some(Arc::new(Mutex::new(native))),
+            native: Some(native),
         })
     }
 
@@ -73,7 +75,7 @@ impl Dags {
     }
 
     pub async fn begin(&self, load: &Load<'_>) -> Result<Running> {
-        let (tasks, calls) = load.pattern.load(load.settings);
+        let Load { tasks, calls, .. } = *load;
         let job = DagJob {
             dag: load.pattern.dag(),
             run: run_id(load),
@@ -96,50 +98,25 @@ impl Dags {
     }
 
     pub fn info(&self) -> AirflowInfo {
-        let native = self.native.as_ref().map(|native| locked(native));
+        let native = self.native.as_ref();
         AirflowInfo {
             version: self.api.version().to_owned(),
             url: self.url.clone(),
             native: native.is_some(),
             executor: self.executor.clone(),
-            database: native.as_ref().map(|native| native.database().to_owned()),
-            python: native.as_ref().map(|native| native.installation().python.clone()),
+            database: native.map(|native| native.database().to_owned()),
+            python: native.map(SharedNative::python),
         }
     }
 
     pub fn driver(&self) -> String {
-        let native = self.native.as_ref();
-        let version = native.map(|native| locked(native).installation().driver_version());
+        let version = self.native.as_ref().map(SharedNative::driver_version);
         format!("neo4j (Python) {}", version.unwrap_or_default()).trim_end().to_owned()
     }
 }
 
-/// Starts an Airflow whose tasks use `server`; its logs go into `folder`.
-pub(crate) async fn start_native(
-    choice: &NativeAirflow,
-    parallelism: usize,
-    server: &Server,
-    folder: &RunFolder,
-    stop: &Stop,
-) -> Result<Native> {
-    let options = Options {
-        version: choice.version,
-        executor: choice.executor,
-        python: choice.python.clone(),
-        port: choice.port,
-        parallelism,
-        folder: std::path::absolute(folder.path())?.join("airflow"),
-        variables: variables(server)?,
-        keeper: choice.keeper.clone(),
-    };
-    let stop = stop.clone();
-    let start = move || Native::start(&options, &|| stop.is_stopped());
-    let native = tokio::task::spawn_blocking(start).await.context("the lab's own task failed")?;
-    native.with_context(|| format!("cannot start Airflow {}", choice.version))
-}
-
-/// The words that the user agents of a run's tasks share, and no other's have. A hook can't name
-/// itself.
+/// The words that the user agents of this run's tasks share and that no other user agent has. The
+/// provider's hook lets nobody choose its user agent.
 pub(super) fn names(load: &Load<'_>) -> Names {
     match load.pattern {
         Pattern::Hook => Names::NewFrom("neo4j-python/"),
@@ -165,27 +142,8 @@ fn check_dag(api: &Api, pattern: Pattern) -> Result<()> {
     }
 }
 
-/// What the DAG files ask the environment for.
-fn variables(server: &Server) -> Result<Vec<(String, String)>> {
-    let mut variables = vec![
-        ("NEO4J_URI", server.uri(Pattern::Problematic)?),
-        ("NEO4J_POOLED_URI", server.uri(Pattern::Pooled)?),
-        ("NEO4J_USERNAME", server.user.clone()),
-        ("NEO4J_PASSWORD", server.password.expose().to_owned()),
-    ];
-    variables.extend(server.database.clone().map(|database| ("NEO4J_DATABASE", database)));
-    let admin =
-        server.pooler_admin().map(|admin| ("BOLTBOUNCER_ADMIN_URL", format!("http://{admin}")));
-    variables.extend(admin);
-    Ok(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-/// A busy Airflow takes its time, but something moves every few seconds.
+/// A busy Airflow is slow, but the state of some task changes every few seconds.
 const STANDSTILL_MAX: Duration = Duration::from_secs(10 * 60);
-
-fn locked(native: &Mutex<Native>) -> MutexGuard<'_, Native> {
-    native.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,16 @@
-//! The lab as its own task engine: processes, so many at once.
+//! The lab as its own task engine: it starts the tasks' processes itself, so many at once.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{Control, Done, Load, Running};
+use super::load::Load;
+use super::running::{Control, Done, Running};
 use crate::processes::{Lifelines, PYTHON_WORKER_FILE, run_all};
 use crate::server::Server;
 use crate::settings::Worker;
-use crate::task::{Job, PYTHON_WORKER};
+use crate::task::{PYTHON_WORKER, TaskSettings};
 
 #[derive(Debug)]
 pub(crate) struct Local(pub Worker);
@@ -22,15 +23,14 @@ impl Local {
             std::fs::write(&path, PYTHON_WORKER)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let (tasks, calls) = load.pattern.load(load.settings);
-        let uri = server.uri(load.pattern)?;
-        let jobs: Vec<_> = (0..tasks).map(|task| job(load, server, &uri, task, calls)).collect();
+        let settings = task_settings(load, server)?;
         let lifelines = Arc::new(Lifelines::default());
         let control: Arc<dyn Control> = lifelines.clone();
-        let (worker, parallelism) = (self.0.clone(), load.settings.parallelism);
+        let (tasks, parallelism) = (load.tasks, load.settings.parallelism);
+        let worker = self.0.clone();
         let done = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
-            let records = run_all(&jobs, &worker, parallelism, &logs, &lifelines)?;
+            let records = run_all(tasks, &settings, &worker, parallelism, &logs, &lifelines)?;
             Ok(Done { records, wall_s: began.elapsed().as_secs_f64(), airflow: None })
         });
         Ok(Running { done, control })
@@ -56,18 +56,16 @@ pub(super) fn user_agent(load: &Load<'_>) -> String {
     format!("boltbouncer-lab/{version} ({}; {})", load.pattern, load.folder.name())
 }
 
-fn job(load: &Load<'_>, server: &Server, uri: &str, task: usize, calls: usize) -> Job {
-    Job {
+fn task_settings(load: &Load<'_>, server: &Server) -> Result<TaskSettings> {
+    Ok(TaskSettings {
         pattern: load.pattern,
-        task,
-        calls,
+        calls: load.calls,
         hold_ms: load.settings.hold.as_millis() as u64,
         query: load.settings.query.clone(),
-        uri: uri.to_owned(),
+        uri: server.uri(load.pattern)?,
         user: server.user.clone(),
         password: server.password.expose().to_owned(),
         database: server.database.clone(),
         user_agent: user_agent(load),
-        started_ns: 0,
-    }
+    })
 }

@@ -1,4 +1,5 @@
-//! The two charts of the reference set-up: idle connections over time, and opened and closed ones.
+//! The report's two charts: idle connections over time, and connections opened and closed. The reference
+//! set-up has the same two.
 
 use report::{Band, Chart, Colour, Series};
 

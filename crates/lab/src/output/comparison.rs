@@ -4,8 +4,8 @@ use report::Table;
 
 use crate::results::{PatternResult, Results};
 
-/// One row for each measure, one column for each pattern, and for all but the first pattern what
-/// changed against the first, in percent.
+/// One row for each measure and one column for each pattern. Each pattern but the first has a second
+/// column: the change against the first, in percent.
 pub fn comparison(results: &Results) -> Table {
     let mut columns = vec![String::new()];
     for (index, pattern) in results.patterns.iter().enumerate() {
@@ -14,7 +14,7 @@ pub fn comparison(results: &Results) -> Table {
             columns.push("change".into());
         }
     }
-    // The pooler's rows are for runs that had one.
+    // A run without a pooler has no rows about it.
     let is_known = |measure: fn(&PatternResult) -> Option<f64>| {
         results.patterns.iter().any(|pattern| measure(pattern).is_some())
     };
@@ -38,7 +38,7 @@ pub fn comparison(results: &Results) -> Table {
     Table { columns, rows: rows.collect() }
 }
 
-/// `−80 %`; nothing where there is nothing to compare with.
+/// `−80 %`; empty if the first value is zero, as there is nothing to compare with then.
 pub(super) fn change(first: f64, value: f64) -> String {
     if first == 0.0 {
         return String::new();

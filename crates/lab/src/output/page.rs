@@ -26,6 +26,8 @@ pub(super) fn page(results: &Results) -> String {
     page.paragraph(&format!("Connections were counted by {}.", target.counted_by.explanation()));
     unexpected(&mut page, results);
     failures(&mut page, results);
+    missed(&mut page, results);
+    others(&mut page, results);
     meaning(&mut page, results);
     practices(&mut page);
     page.html()
@@ -46,7 +48,8 @@ fn what_ran(results: &Results) -> String {
     format!("Apache Airflow {}{parts}{python} ran {tasks}", airflow.version)
 }
 
-/// The remedies beside the problem, in big numbers; how much the last one changes, in small ones.
+/// The problem and its remedies in big numbers, and below them in small ones how much the last remedy
+/// changes.
 fn figures(page: &mut Page, results: &Results) {
     let find = |name| results.patterns.iter().find(|pattern| pattern.name == name);
     let shown: Vec<_> = [Pattern::Problematic, Pattern::Improved, Pattern::Hook, Pattern::Pooled]
@@ -80,12 +83,8 @@ fn unexpected(page: &mut Page, results: &Results) {
 
 fn failures(page: &mut Page, results: &Results) {
     let line = |pattern: &PatternResult| {
-        let codes: Vec<_> = pattern
-            .tasks
-            .failures
-            .iter()
-            .map(|(code, count)| format!("{count} × {code}"))
-            .collect();
+        let codes = pattern.tasks.failures.iter();
+        let codes: Vec<_> = codes.map(|(code, count)| format!("{count} × {code}")).collect();
         format!("{}: {}", pattern.name, codes.join(", "))
     };
     let failed: Vec<_> = results.patterns.iter().filter(|p| p.tasks.failed > 0).map(line).collect();
@@ -93,20 +92,24 @@ fn failures(page: &mut Page, results: &Results) {
         page.heading("Failed tasks");
         page.list(&failed);
     }
-    let missed: Vec<_> = results
-        .patterns
-        .iter()
-        .filter(|pattern| pattern.missed_samples > 0 || pattern.counting_error.is_some())
-        .map(|pattern| {
-            let why = pattern.counting_error.as_deref().unwrap_or("the totals are complete");
-            format!("{}: {} samples missed; {why}", pattern.name, pattern.missed_samples)
-        })
-        .collect();
+}
+
+fn missed(page: &mut Page, results: &Results) {
+    let line = |pattern: &PatternResult| {
+        let why = pattern.counting_error.as_deref().unwrap_or("the totals are complete");
+        format!("{}: {} samples missed; {why}", pattern.name, pattern.missed_samples)
+    };
+    let is_missing =
+        |pattern: &&PatternResult| pattern.missed_samples > 0 || pattern.counting_error.is_some();
+    let missed: Vec<_> = results.patterns.iter().filter(is_missing).map(line).collect();
     if !missed.is_empty() {
         page.heading("What could not be counted");
         page.paragraph("The server did not always answer the lab's own questions. Peaks may have been higher than shown.");
         page.list(&missed);
     }
+}
+
+fn others(page: &mut Page, results: &Results) {
     let others: Vec<_> = results
         .patterns
         .iter()

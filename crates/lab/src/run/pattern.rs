@@ -1,71 +1,73 @@
-//! One pattern: starts its tasks, samples the server until they are done and their connections gone,
-//! and puts together what happened.
+//! One pattern: starts its tasks, samples the server until they are done and their connections are
+//! gone, and puts together what happened.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Stop;
-use super::summary::{connections, summed_up};
-use crate::counter::{CountedBy, Counter, Totals};
-use crate::engine::{Control, CutOnDrop, Done, Load, Running, TaskEngine};
-use crate::output::RunFolder;
-use crate::results::{Connections, PatternResult, Sample};
-use crate::server::{Server, ServerUse};
-use crate::settings::{Pattern, Settings};
+use super::sampler::{SAMPLE_INTERVAL, Sampler, now_ms};
+use super::summary::TaskSummary;
+use crate::engine::{CutOnDrop, Done, Load, Running, TaskEngine};
+use crate::results::PatternResult;
+use crate::server::Server;
+use crate::stop::Stop;
 
 pub(super) struct PatternRun<'a> {
-    pub settings: &'a Settings,
-    pub pattern: Pattern,
+    pub load: Load<'a>,
+    /// Runs since the start of the whole run.
     pub clock: Instant,
     pub stop: &'a Stop,
-    pub folder: &'a RunFolder,
 }
 
 impl PatternRun<'_> {
     pub async fn run(&self, engine: &TaskEngine, server: &mut Server) -> Result<PatternResult> {
-        let (tasks, calls) = self.pattern.load(self.settings);
-        let load = Load { settings: self.settings, pattern: self.pattern, folder: self.folder };
-        let names = engine.names(&load);
-        let bar = self.progress_bar(tasks);
+        let Load { settings, pattern, tasks, calls, .. } = self.load;
+        let names = engine.names(&self.load);
+        let bar = self.progress_bar();
 
-        let from_ms = self.now_ms();
-        server.begin(self.pattern, self.settings.pool_size, names.clone()).await?;
+        let from_ms = now_ms(self.clock);
+        server.begin(pattern, settings.pool_size, names.clone()).await?;
         let used_before = server.used();
-        let running = engine.begin(&load, server).await?;
-        let mut tally = Tally::default();
-        let Done { records, wall_s, airflow } =
-            self.watch(running, server, &mut tally, &bar).await?;
+        let running = engine.begin(&self.load, server).await?;
+        let mut sampler = Sampler::new(self.clock);
+        let done = self.watch(running, server, &mut sampler, &bar).await?;
         let pooler = server.end_pooler().await;
-        self.until_all_closed(server, &mut tally).await;
+        sampler.until_all_closed(server).await;
         bar.finish_and_clear();
-        let connections = self.totals(&mut server.counter, &mut tally).await;
-        let used = server.used().zip(used_before).map(|(after, before)| after.since(before));
+        let sampled = sampler.finish(&mut server.counter).await;
+        let used = server.used().zip(used_before);
+        let tasks = TaskSummary::new(tasks, &done.records);
         Ok(PatternResult {
-            from_ms,
-            to_ms: self.now_ms(),
-            calls_per_task: calls,
+            name: pattern,
             user_agent: names.to_string(),
-            airflow,
-            connections,
+            tasks: tasks.tasks,
+            calls_per_task: calls,
+            drivers_created: tasks.drivers_created,
+            connections: sampled.connections,
             pooler,
-            wall_s,
-            samples: tally.samples,
-            missed_samples: tally.missed,
-            counting_error: tally.error,
-            server_cpu_s: used.map(|used| used.cpu_s),
-            server_memory_bytes: used.map(|used| used.memory_bytes),
-            ..summed_up(self.pattern, tasks, records)
+            airflow: done.airflow,
+            first_answer: tasks.first_answer,
+            query_ms: tasks.query_ms,
+            from_ms,
+            to_ms: now_ms(self.clock),
+            wall_s: done.wall_s,
+            task_cpu_s: tasks.cpu_s,
+            task_memory_bytes: tasks.memory_bytes,
+            server_cpu_s: used.map(|(after, before)| after.cpu_s - before.cpu_s),
+            server_memory_bytes: used.map(|(after, _)| after.memory_bytes),
+            missed_samples: sampled.missed,
+            counting_error: sampled.error,
+            samples: sampled.samples,
         })
     }
 
-    /// Samples until the tasks are done. A sample that fails is missed; the tasks go on.
+    /// Samples until the tasks are done.
     async fn watch(
         &self,
         mut running: Running,
         server: &mut Server,
-        tally: &mut Tally,
+        sampler: &mut Sampler,
         bar: &ProgressBar,
     ) -> Result<Done> {
         let _cut = CutOnDrop(running.control.clone());
@@ -83,9 +85,9 @@ impl PatternRun<'_> {
             tokio::select! {
                 done = &mut running.done => return done.context("the lab's own task failed")?,
                 _ = tick.tick() => {
-                    self.sample(server, Some(&*running.control), tally).await;
+                    sampler.sample(server, Some(&*running.control)).await;
                     bar.set_position(running.control.ended() as u64);
-                    if let Some(last) = tally.samples.last() {
+                    if let Some(last) = sampler.last() {
                         bar.set_message(format!("{} open, {} idle, {} in use", last.open, last.idle, last.in_use));
                     }
                 },
@@ -93,91 +95,18 @@ impl PatternRun<'_> {
         }
     }
 
-    async fn sample(&self, server: &mut Server, control: Option<&dyn Control>, tally: &mut Tally) {
-        // Looking for processes costs something, and only one way of counting wants them.
-        let control = control.filter(|_| server.counter.counted_by() == CountedBy::Sockets);
-        let pids = control.map(Control::processes).unwrap_or_default();
-        if let Err(error) = server.counter.mend().await {
-            tally.miss(&error);
-            return;
-        }
-        match tokio::time::timeout(SAMPLE_TIME_MAX, server.sample(self.now_ms(), &pids)).await {
-            Ok(Ok(sample)) => tally.samples.push(sample),
-            Ok(Err(error)) => tally.miss(&error),
-            Err(_) => {
-                tally.miss(&anyhow::anyhow!("the server did not answer within {SAMPLE_TIME_MAX:?}"))
-            }
-        }
-    }
-
-    /// The server notices a closed socket a moment later; the next pattern begins from zero.
-    async fn until_all_closed(&self, server: &mut Server, tally: &mut Tally) {
-        let end = Instant::now() + CLOSING_TIME_MAX;
-        loop {
-            let known = tally.samples.len();
-            self.sample(server, None, tally).await;
-            let is_idle = tally.samples.len() > known && tally.samples[known].open == 0;
-            if is_idle || Instant::now() > end {
-                return;
-            }
-            tokio::time::sleep(SAMPLE_INTERVAL).await;
-        }
-    }
-
-    /// The pattern's totals; if the server can't be asked any more, what the last sample said.
-    async fn totals(&self, counter: &mut Counter, tally: &mut Tally) -> Connections {
-        let last = tally.samples.last().copied().unwrap_or_default();
-        let totals = counter.finish().await.unwrap_or_else(|error| {
-            tally.error = Some(format!("{error:#}"));
-            Totals { opened: last.opened, closed: last.closed, open: last.open, peaks: None }
-        });
-        // The last sample is the truth of the end, not of a tenth of a second before it.
-        let open = totals.open;
-        let in_use = last.in_use.min(open);
-        let (opened, closed) = (totals.opened, totals.closed);
-        tally.samples.push(Sample {
-            at_ms: self.now_ms(),
-            opened,
-            closed,
-            open,
-            idle: open - in_use,
-            in_use,
-            ..last
-        });
-        Connections { others: counter.others_seen(), ..connections(totals, &tally.samples) }
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.clock.elapsed().as_millis() as u64
-    }
-
-    fn progress_bar(&self, tasks: usize) -> ProgressBar {
-        let target = if self.settings.shows_progress {
+    fn progress_bar(&self) -> ProgressBar {
+        let target = if self.load.settings.shows_progress {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(Some(tasks as u64), target);
+        let bar = ProgressBar::with_draw_target(Some(self.load.tasks as u64), target);
         let style =
             ProgressStyle::with_template("{prefix:12} {bar:30} {pos:>4}/{len} tasks  {wide_msg}");
         bar.set_style(style.expect("the template is valid"));
-        bar.set_prefix(self.pattern.name());
+        bar.set_prefix(self.load.pattern.name());
         bar
-    }
-}
-
-/// What sampling a pattern brought.
-#[derive(Debug, Default)]
-struct Tally {
-    samples: Vec<Sample>,
-    missed: u64,
-    error: Option<String>,
-}
-
-impl Tally {
-    fn miss(&mut self, error: &anyhow::Error) {
-        tracing::warn!("a sample was missed: {error:#}");
-        self.missed += 1;
     }
 }
 
@@ -188,14 +117,3 @@ impl Drop for AbortOnDrop {
         self.0.abort();
     }
 }
-
-impl ServerUse {
-    fn since(self, before: Self) -> Self {
-        Self { cpu_s: self.cpu_s - before.cpu_s, ..self }
-    }
-}
-
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
-/// A server that takes longer to list its connections is past being measured just then.
-const SAMPLE_TIME_MAX: Duration = Duration::from_secs(5);
-const CLOSING_TIME_MAX: Duration = Duration::from_secs(5);

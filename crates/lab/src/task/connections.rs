@@ -1,5 +1,5 @@
-//! The two ways to get a driver that the lab compares. The report shows this code's ideas; keep
-//! them recognisable.
+//! The two ways to get a driver that the lab compares. The report shows the same two ways as Python code;
+//! keep them alike.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use neo4j::driver::auth::AuthToken;
 use neo4j::driver::{ConnectionConfig, Driver, DriverConfig};
 use neo4j::session::SessionConfig;
 
-use super::{Job, log};
+use super::job::TaskSettings;
+use super::log::log;
 
-pub(super) trait Connections {
+pub(super) trait DatabaseConnection {
     /// A driver that has a connection to the database.
     fn driver(&mut self, alias: &str) -> neo4j::Result<&Driver>;
     fn drivers_created(&self) -> u64;
@@ -20,25 +21,25 @@ pub(super) trait Connections {
     fn close(&mut self);
 }
 
-/// A new driver for each call. All of them are kept and none is closed, as happens to drivers that
+/// Makes a new driver for each call. It keeps all of them and closes none, as happens to drivers that
 /// hooks, caches or tracebacks refer to.
 pub(super) struct ProblematicDatabaseConnection<'a> {
-    job: &'a Job,
+    settings: &'a TaskSettings,
     drivers: Vec<Driver>,
 }
 
 impl<'a> ProblematicDatabaseConnection<'a> {
-    pub fn new(job: &'a Job) -> Self {
-        Self { job, drivers: Vec::new() }
+    pub fn new(settings: &'a TaskSettings) -> Self {
+        Self { settings, drivers: Vec::new() }
     }
 }
 
-impl Connections for ProblematicDatabaseConnection<'_> {
+impl DatabaseConnection for ProblematicDatabaseConnection<'_> {
     fn driver(&mut self, alias: &str) -> neo4j::Result<&Driver> {
         log(&format!(
             "🍌 DEBUG: about to create NEW driver for alias '{alias}' (THIS IS THE PROBLEM!)🍌🍌🍌"
         ));
-        let driver = open(self.job, base_config(self.job))?;
+        let driver = open(self.settings, base_config(self.settings))?;
         log(&format!("🍌 Problematic: created new driver for alias '{alias}'"));
         self.drivers.push(driver);
         Ok(self.drivers.last().expect("just pushed"))
@@ -51,32 +52,32 @@ impl Connections for ProblematicDatabaseConnection<'_> {
     fn close(&mut self) {}
 }
 
-/// One driver for each alias and process, checked before it is used again, made anew if the check
-/// fails, closed at the end.
+/// Makes one driver for each alias and process. A driver is checked before it is used again, replaced if
+/// the check fails, and closed at the end.
 pub(super) struct ImprovedDatabaseConnection<'a> {
-    job: &'a Job,
+    settings: &'a TaskSettings,
     drivers: HashMap<String, Driver>,
     created: u64,
 }
 
 impl<'a> ImprovedDatabaseConnection<'a> {
-    pub fn new(job: &'a Job) -> Self {
-        Self { job, drivers: HashMap::new(), created: 0 }
+    pub fn new(settings: &'a TaskSettings) -> Self {
+        Self { settings, drivers: HashMap::new(), created: 0 }
     }
 }
 
-impl Connections for ImprovedDatabaseConnection<'_> {
+impl DatabaseConnection for ImprovedDatabaseConnection<'_> {
     fn driver(&mut self, alias: &str) -> neo4j::Result<&Driver> {
         let is_healthy = self.drivers.get(alias).map(|driver| driver.verify_connectivity().is_ok());
         if is_healthy == Some(true) {
             log(&format!("🍌 Improved: reusing existing sync driver for {alias}"));
         } else {
             self.drivers.remove(alias);
-            let config = base_config(self.job)
+            let config = base_config(self.settings)
                 .with_max_connection_pool_size(POOL_SIZE)
                 .with_connection_acquisition_timeout(ACQUISITION_TIMEOUT)
                 .with_max_connection_lifetime(LIFETIME);
-            self.drivers.insert(alias.to_owned(), open(self.job, config)?);
+            self.drivers.insert(alias.to_owned(), open(self.settings, config)?);
             self.created += 1;
             log(&format!("🍌 Improved: created the one driver for {alias}"));
         }
@@ -92,28 +93,28 @@ impl Connections for ImprovedDatabaseConnection<'_> {
     }
 }
 
-/// Makes a driver and lets it connect, so that connecting can be told from querying. The connection
-/// stays in the driver's pool for the query.
-fn open(job: &Job, config: DriverConfig) -> neo4j::Result<Driver> {
-    let address: ConnectionConfig = job.uri.parse().expect("the lab has read this URI before");
+/// Makes a driver and lets it connect at once, so that the time for connecting is known apart from the
+/// time for the query. The connection stays in the driver's pool for the query.
+fn open(settings: &TaskSettings, config: DriverConfig) -> neo4j::Result<Driver> {
+    let address: ConnectionConfig = settings.uri.parse().expect("the lab has read this URI before");
     let driver = Driver::new(address, config);
     driver.verify_connectivity()?;
     Ok(driver)
 }
 
-fn base_config(job: &Job) -> DriverConfig {
+fn base_config(settings: &TaskSettings) -> DriverConfig {
     DriverConfig::new()
-        .with_auth(Arc::new(AuthToken::new_basic_auth(&job.user, &job.password)))
-        .with_user_agent(job.user_agent.clone())
+        .with_auth(Arc::new(AuthToken::new_basic_auth(&settings.user, &settings.password)))
+        .with_user_agent(settings.user_agent.clone())
 }
 
-/// One auto-commit query, its result read to the end.
-pub(super) fn query(driver: &Driver, job: &Job) -> neo4j::Result<()> {
+/// Runs one auto-commit query and reads its result to the end.
+pub(super) fn query(driver: &Driver, settings: &TaskSettings) -> neo4j::Result<()> {
     let mut config = SessionConfig::new();
-    if let Some(database) = &job.database {
+    if let Some(database) = &settings.database {
         config = config.with_database(Arc::new(database.clone()));
     }
-    driver.session(config).auto_commit(&job.query).run().map(drop)
+    driver.session(config).auto_commit(&settings.query).run().map(drop)
 }
 
 /// The server's error code, or the driver's word for what went wrong.
@@ -131,5 +132,5 @@ pub(super) fn code(error: &Neo4jError) -> String {
 /// A task runs one query at a time; a few more connections leave room for nested sessions.
 const POOL_SIZE: usize = 5;
 const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Below Aura's cut of idle connections after 60 minutes.
+/// Aura closes connections that were idle for 60 minutes; this is shorter.
 const LIFETIME: Duration = Duration::from_secs(50 * 60);

@@ -1,18 +1,18 @@
-//! One DAG run: triggered, watched until it is over, and read out task by task. Blocking.
+//! One DAG run: it is triggered, watched until it is over, and then read task by task. Everything here
+//! blocks its thread.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use airflow::api::TaskInstance;
-use airflow::{Api, ApiError, Native};
+use airflow::{Api, ApiError};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::{Control, Done};
-use super::locked;
+use crate::engine::native::SharedNative;
+use crate::engine::running::{Control, Done};
 use crate::processes::TaskRecord;
 use crate::results::{AirflowRun, Spread};
 use crate::task::Outcome;
@@ -23,9 +23,9 @@ pub(super) struct DagJob {
     pub conf: Value,
     /// How many tasks the run should have.
     pub tasks: usize,
-    /// No task takes longer than this without changing its state.
+    /// If no task changes its state for this long, the run is given up.
     pub standstill_max: Duration,
-    /// Nobody else has a say about this Airflow's DAGs.
+    /// Whether the lab is to unpause the DAG. It does so only in an Airflow of its own.
     pub unpause: bool,
 }
 
@@ -33,11 +33,11 @@ pub(super) struct DagJob {
 pub(super) struct DagControl {
     is_cut: AtomicBool,
     ended: AtomicUsize,
-    native: Option<Arc<Mutex<Native>>>,
+    native: Option<SharedNative>,
 }
 
 impl DagControl {
-    pub fn new(native: Option<Arc<Mutex<Native>>>) -> Self {
+    pub fn new(native: Option<SharedNative>) -> Self {
         Self { is_cut: AtomicBool::new(false), ended: AtomicUsize::new(0), native }
     }
 
@@ -48,7 +48,7 @@ impl DagControl {
     /// # Errors
     /// A part of the Airflow that was started for the run has ended.
     fn check(&self) -> Result<()> {
-        self.native.as_ref().map_or(Ok(()), |native| locked(native).check())
+        self.native.as_ref().map_or(Ok(()), SharedNative::check)
     }
 }
 
@@ -62,7 +62,7 @@ impl Control for DagControl {
     }
 
     fn processes(&self) -> Vec<u32> {
-        self.native.as_ref().map(|native| locked(native).processes()).unwrap_or_default()
+        self.native.as_ref().map(SharedNative::processes).unwrap_or_default()
     }
 }
 
@@ -118,8 +118,8 @@ fn watch_triggered(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done
     read_out(api, job, control, tasks)
 }
 
-/// Nobody watches the run any more, so that its tasks shall not go on. Asked more than once, as a run that
-/// is left alone floods the server for nothing.
+/// Ends a run that nobody watches any more: its tasks would go on flooding the server for nothing. A
+/// request that fails for the moment is repeated.
 fn end(api: &Api, job: &DagJob) {
     for _ in 0..END_TRIES {
         match api.fail(job.dag, &job.run) {
@@ -130,7 +130,7 @@ fn end(api: &Api, job: &DagJob) {
     }
 }
 
-/// Asks again while Airflow is too busy to answer, which a hundred tasks on a small machine can make it.
+/// Asks again while Airflow is too busy to answer. A hundred tasks on a small machine can make it so.
 fn patiently<T>(control: &DagControl, ask: impl Fn() -> Result<T, ApiError>) -> Result<T> {
     let began = Instant::now();
     loop {
@@ -186,19 +186,20 @@ fn read_out(
     })
 }
 
-/// What a task left behind, and whether Airflow agrees that it succeeded.
+/// What a task has left behind. A task that Airflow says did not succeed has failed, whatever it left.
 fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
     let number =
         |name: &str| left.as_ref().and_then(|left| left[name].as_f64()).unwrap_or_default();
     let (cpu_s, memory_bytes) = (number("cpu_s"), number("memory_bytes") as u64);
     let state = task.state.as_deref().unwrap_or("none");
     let outcome = left.and_then(|left| serde_json::from_value::<Outcome>(left).ok());
-    let missing = if outcome.is_none() { "OutcomeMissing" } else { "TaskDied" };
-    let is_complete = outcome.is_some() && state == "success";
-    let mut outcome = outcome.unwrap_or_default();
-    if !is_complete && outcome.failures.is_empty() {
-        outcome.failures.insert(format!("{missing} ({state})"), 1);
-    }
+    let outcome = match outcome {
+        None => Outcome::unknown(format!("OutcomeMissing ({state})")),
+        Some(outcome) if state == "success" || !outcome.failures.is_empty() => outcome,
+        Some(outcome) => {
+            Outcome { failures: BTreeMap::from([(format!("TaskDied ({state})"), 1)]), ..outcome }
+        }
+    };
     TaskRecord { outcome, cpu_s, memory_bytes }
 }
 
@@ -215,7 +216,7 @@ fn reason(api: &Api, job: &DagJob, task: &TaskInstance) -> String {
 /// The most tasks that ran at once.
 fn peak_running(tasks: &[TaskInstance]) -> u64 {
     let spans = tasks.iter().filter_map(|task| Some((task.start_date?, task.end_date?)));
-    // At the same moment, ends go before starts.
+    // Sorting puts an end before a start at the same moment: such tasks did not run at once.
     let mut steps: Vec<(Timestamp, i64)> =
         spans.flat_map(|(start, end)| [(start, 1), (end, -1)]).collect();
     steps.sort_unstable();
@@ -233,9 +234,9 @@ fn is_call(task: &TaskInstance) -> bool {
 
 const CALL: &str = "call_neo4j";
 const OUTCOME: &str = "outcome";
-/// The errors of the DAG file that are meant for people.
+/// The errors of the DAG file whose texts are meant for people.
 const REASONS: [&str; 1] = ["SettingsError"];
-/// More often, the web server's work would show in what is measured.
+/// If it were shorter, the web server's work for the lab would show in what is measured.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 const BUSY_TIME_MAX: Duration = Duration::from_secs(120);

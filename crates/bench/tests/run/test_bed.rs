@@ -1,6 +1,6 @@
-//! A sandbox behind relays, and a clock that their traffic drives. A relay knows what its clients ask,
-//! and does with it what its rule says. Time stands still but for what a relay lets pass, so that
-//! nothing depends on how fast the machine is.
+//! A sandbox that is reached through relays, and a clock that their traffic drives. A relay reads each
+//! request of its clients, and does with it what its rule says. Time moves only when a relay passes
+//! something on, so that nothing depends on how fast the machine is.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,13 +21,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::advance;
 
 /// Needs a paused clock.
-pub struct Scene {
+pub struct TestBed {
     pub sandbox: Sandbox,
-    /// While this is there the clock does not go on by itself, even when everybody waits.
+    /// While this is there the clock does not go on by itself, even when every task waits.
     _standstill: mpsc::Sender<()>,
 }
 
-impl Scene {
+impl TestBed {
     pub async fn start() -> Self {
         Self::with(sandbox::Settings::default()).await
     }
@@ -42,26 +42,26 @@ impl Scene {
 
     /// A relay that takes everything to the sandbox.
     pub async fn open(&self) -> Relay {
-        self.relay(|_| Deed::Pass).await
+        self.relay(|_| Action::Pass).await
     }
 
     /// A relay that does what `rule` says of each request.
-    pub async fn relay(&self, rule: impl FnMut(&Request) -> Deed + Send + 'static) -> Relay {
+    pub async fn relay(&self, rule: impl FnMut(&Request) -> Action + Send + 'static) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let way = Way {
+        let route = Route {
             sandbox: self.sandbox.address(),
             rule: Arc::new(Mutex::new(rule)),
             end: Arc::default(),
         };
-        Relay { address, accepting: tokio::spawn(accept(listener, way)) }
+        Relay { address, accepting: tokio::spawn(accept(listener, route)) }
     }
 
     /// What the sandbox answers, without a relay.
     pub async fn ask(&self, query: &str) -> Value {
         let mut connection =
             Connection::dial(&target(self.sandbox.address()), TIMEOUT).await.unwrap();
-        connection.login("scene/1", &Auth::basic("neo4j", "boltbouncer")).await.unwrap();
+        connection.login("test-bed/1", &Auth::basic("neo4j", "boltbouncer")).await.unwrap();
         let table = connection.run(query, Dictionary::new(), Default::default()).await.unwrap();
         connection.close().await;
         table.rows[0][0].clone()
@@ -112,7 +112,7 @@ fn target(address: SocketAddr) -> Target {
 }
 
 /// What becomes of a request.
-pub enum Deed {
+pub enum Action {
     Pass,
     /// It is passed on after so much time.
     Delay(Duration),
@@ -139,26 +139,29 @@ impl Drop for Relay {
 }
 
 /// What a relay's connections share.
-struct Way<R> {
+struct Route<R> {
     sandbox: SocketAddr,
     rule: Arc<Mutex<R>>,
     end: Arc<Notify>,
 }
 
-impl<R> Clone for Way<R> {
+impl<R> Clone for Route<R> {
     fn clone(&self) -> Self {
         Self { rule: self.rule.clone(), end: self.end.clone(), ..*self }
     }
 }
 
-async fn accept<R: FnMut(&Request) -> Deed + Send + 'static>(listener: TcpListener, way: Way<R>) {
+async fn accept<R: FnMut(&Request) -> Action + Send + 'static>(
+    listener: TcpListener,
+    route: Route<R>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                connections.spawn(connect(accepted.unwrap().0, way.clone()));
+                connections.spawn(connect(accepted.unwrap().0, route.clone()));
             }
-            () = way.end.notified() => break,
+            () = route.end.notified() => break,
         }
     }
     // In this order: whoever notices that its connection has ended finds nobody listening.
@@ -166,8 +169,11 @@ async fn accept<R: FnMut(&Request) -> Deed + Send + 'static>(listener: TcpListen
     drop(connections);
 }
 
-async fn connect<R: FnMut(&Request) -> Deed>(mut client: TcpStream, way: Way<R>) -> io::Result<()> {
-    let mut server = TcpStream::connect(way.sandbox).await?;
+async fn connect<R: FnMut(&Request) -> Action>(
+    mut client: TcpStream,
+    route: Route<R>,
+) -> io::Result<()> {
+    let mut server = TcpStream::connect(route.sandbox).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     agree(&mut client, &mut server).await?;
@@ -175,7 +181,7 @@ async fn connect<R: FnMut(&Request) -> Deed>(mut client: TcpStream, way: Way<R>)
     let (from_server, to_server) = server.into_split();
     let to_client = tokio::sync::Mutex::new(to_client);
     tokio::select! {
-        ended = carry_requests(from_client, to_server, &to_client, &way) => ended,
+        ended = carry_requests(from_client, to_server, &to_client, &route) => ended,
         ended = carry_answers(from_server, &to_client) => ended,
     }
 }
@@ -195,11 +201,11 @@ async fn agree(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()>
     server.write_all(&choice).await
 }
 
-async fn carry_requests<R: FnMut(&Request) -> Deed>(
+async fn carry_requests<R: FnMut(&Request) -> Action>(
     mut client: OwnedReadHalf,
     mut server: OwnedWriteHalf,
     to_client: &tokio::sync::Mutex<OwnedWriteHalf>,
-    way: &Way<R>,
+    route: &Route<R>,
 ) -> io::Result<()> {
     loop {
         let wire = read_message(&mut client).await?;
@@ -207,22 +213,22 @@ async fn carry_requests<R: FnMut(&Request) -> Deed>(
         if matches!(request, Request::Run { .. }) {
             advance(TICK).await;
         }
-        let deed = (way.rule.lock().unwrap())(&request);
-        match deed {
-            Deed::Pass => server.write_all(&wire).await?,
-            Deed::Delay(duration) => {
+        let action = (route.rule.lock().unwrap())(&request);
+        match action {
+            Action::Pass => server.write_all(&wire).await?,
+            Action::Delay(duration) => {
                 advance(duration).await;
                 server.write_all(&wire).await?;
             }
-            Deed::Replace(other) => {
+            Action::Replace(other) => {
                 let mut wire = Default::default();
                 other.put(&mut wire);
                 server.write_all(&wire).await?;
             }
-            Deed::Swallow => to_client.lock().await.write_all(&EMPTY_SUCCESS).await?,
-            Deed::HangUp => return Ok(()),
-            Deed::Vanish => {
-                way.end.notify_one();
+            Action::Swallow => to_client.lock().await.write_all(&EMPTY_SUCCESS).await?,
+            Action::HangUp => return Ok(()),
+            Action::Vanish => {
+                route.end.notify_one();
                 std::future::pending::<()>().await;
             }
         }
@@ -259,7 +265,7 @@ async fn carry_answers(
 
 /// How long a RUN takes; every operation of every workload has one.
 pub const TICK: Duration = Duration::from_millis(1);
-/// Of one client in one round of [`settings`].
+/// How many operations one client runs in one round of [`settings`].
 pub const OPERATIONS: u32 = 10;
 /// Never over: the clock hardly moves.
 const TIMEOUT: Duration = Duration::from_secs(3600);

@@ -1,0 +1,212 @@
+//! What `boltbouncer lab` counts, writes and says, on its own server and on others.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::results::{
+    SMALL, assert_counts, assert_fits_the_schema, assert_pooled, results, run_folder,
+};
+use crate::support::{Server, run};
+
+#[test]
+fn the_lab_counts_every_connection_on_the_embedded_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &SMALL);
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["counted_by"], "books");
+    // A task keeps all of its connections until it ends, however the tasks happen to overlap.
+    assert!(results["patterns"][0]["connections"]["peak_open"].as_u64().unwrap() >= 3);
+
+    let run = run_folder(&folder.path().join("boltbouncer-lab"));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed.trim_end().ends_with(&run.file_name().unwrap().to_string_lossy().into_owned()),
+        "{printed}"
+    );
+    assert_files(&run);
+    assert_logs(&run);
+}
+
+fn assert_files(run: &Path) {
+    for name in [
+        "report.html",
+        "comparison.md",
+        "idle-connections.svg",
+        "idle-connections.png",
+        "opened-closed.svg",
+        "opened-closed.png",
+    ] {
+        assert!(run.join(name).metadata().unwrap().len() > 300, "{name}");
+    }
+    let table = std::fs::read_to_string(run.join("comparison.md")).unwrap();
+    assert!(
+        table.starts_with("|  | problematic | improved | change | pooled | change |"),
+        "{table}"
+    );
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for part in ["problematic → improved → pooled:", "18 → 6 → ", "pooled: idle", "pooled: opened"]
+    {
+        assert!(page.contains(part), "{part} is missing in the page");
+    }
+}
+
+/// The tasks write what the reference set-up's tasks write.
+fn assert_logs(run: &Path) {
+    let log = |pattern: &str| {
+        std::fs::read_to_string(run.join("logs").join(pattern).join("task-005.log")).unwrap()
+    };
+    let created = "🍌 Problematic: created new driver for alias 'root'";
+    let about_to =
+        "🍌 DEBUG: about to create NEW driver for alias 'root' (THIS IS THE PROBLEM!)🍌🍌🍌";
+    // The tasks don't know that there is a pooler.
+    for log in ["problematic", "pooled"].map(log) {
+        assert_eq!((log.matches(created).count(), log.matches(about_to).count()), (3, 3));
+    }
+    assert_eq!(
+        log("improved").matches("🍌 Improved: reusing existing sync driver for root").count(),
+        2
+    );
+}
+
+#[test]
+fn the_lab_counts_a_server_from_outside_and_leaves_its_own_connections_out() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["counted_by"], "list-connections");
+    assert_eq!(results["target"]["embedded"], false);
+}
+
+#[test]
+fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
+    let sandbox = Server::sandbox(&["--deny-listing"]);
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400"];
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&arguments[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sockets on this machine"));
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["target"]["counted_by"], "sockets");
+    // Each connection lives through several samples.
+    for (pattern, opened) in [(0, 6), (1, 3)] {
+        let connections = &results["patterns"][pattern]["connections"];
+        assert_eq!(connections["opened"], opened, "{connections}");
+        assert_eq!(connections["closed"], opened, "{connections}");
+    }
+    // Of the pooled tasks, the pooler's sockets: its connections stay.
+    assert_pooled(&results["patterns"][2], 3, 2, 4);
+}
+
+#[test]
+fn a_pool_of_one_serves_everybody_on_one_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = ["--pattern", "pooled", "--pool-size", "1"];
+    let output = run(folder.path(), &[&SMALL[..], &one].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["settings"]["pool_size"], 1);
+    let pooled = &results["patterns"][0];
+    assert_pooled(pooled, 6, 3, 1);
+    let connections = &pooled["connections"];
+    assert_eq!((&connections["opened"], &connections["peak_open"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_routing_scheme_is_kept_on_the_way_through_the_pooler() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let uri = sandbox.uri.replace("bolt://", "neo4j://");
+    let server = ["--uri", &uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert_eq!(results["target"]["uri"], uri);
+}
+
+#[test]
+fn another_pooler_on_the_server_is_not_taken_for_the_labs_own() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let other = Server::pooler(&sandbox.uri);
+    let through =
+        |uri: &str| run(folder.path(), &["check", "--uri", uri, "--password", "boltbouncer"]);
+    assert!(through(&other.uri).status.success());
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&SMALL[..], &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    let others = |sample: &Value| sample["others"].as_u64().unwrap();
+    let samples = results["patterns"][2]["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|sample| others(sample) >= 1), "the other pooler was not seen");
+}
+
+#[test]
+fn the_lab_says_by_itself_what_is_not_as_expected() {
+    // Sixteen queries one after the other take longer than sixteen side by side.
+    let sandbox = Server::sandbox(&["--rtt-ms", "200"]);
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["lab", "--tasks", "16", "--parallelism", "16", "--calls", "1", "--hold-ms", "0"];
+    let narrow = ["--pattern", "problematic,pooled", "--pool-size", "1"];
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &[&arguments[..], &narrow, &server].concat());
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("not as expected: pooled: it took"), "{printed}");
+    assert_eq!(printed.matches("not as expected").count(), 1, "{printed}");
+    let run = run_folder(&folder.path().join("boltbouncer-lab"));
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("<h2>Not as expected</h2>"));
+    assert_pooled(&results(&folder.path().join("boltbouncer-lab"))["patterns"][1], 16, 1, 1);
+}
+
+#[test]
+fn stress_is_half_the_tasks_with_twice_the_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[&SMALL[..], &["--pattern", "stress", "--out", "x"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("x"));
+    assert_fits_the_schema(&results);
+    let pattern = &results["patterns"][0];
+    assert_eq!(
+        (&pattern["tasks"]["total"], &pattern["connections"]["opened"]),
+        (&3.into(), &18.into())
+    );
+}
+
+#[test]
+fn failed_tasks_are_results_and_an_error_only_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = [
+        "lab",
+        "--tasks",
+        "2",
+        "--calls",
+        "1",
+        "--pattern",
+        "problematic",
+        "--query",
+        "RETURN 1/0",
+    ];
+    let lenient = run(folder.path(), &[&embedded[..], &["--out", "a"]].concat());
+    assert!(lenient.status.success(), "{lenient:?}");
+    let failures = &results(&folder.path().join("a"))["patterns"][0]["tasks"]["failures"];
+    assert_eq!(failures["Neo.ClientError.Statement.ArithmeticError"], 2, "{failures}");
+    let strict =
+        run(folder.path(), &[&embedded[..], &["--out", "b", "--fail-on-task-failure"]].concat());
+    assert_eq!(strict.status.code(), Some(1));
+    assert_eq!(results(&folder.path().join("b"))["patterns"][0]["tasks"]["failed"], 2);
+}

@@ -1,0 +1,69 @@
+//! Options that make no sense, each refused in one line that names the fix.
+
+use std::path::Path;
+
+use crate::support::run;
+
+#[test]
+fn bad_input_is_one_line_that_names_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = occupied.local_addr().unwrap().to_string();
+    let taken_port = taken.split(':').next_back().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("bolt://{}", listener.local_addr().unwrap())
+    };
+    let cases: &[(&[&str], &str)] = &[
+        (&["lab", "--pattern", "nonsense"], "choose from problematic, improved, pooled, stress"),
+        (&["lab", "--pattern", "improved,problematic,improved"], "twice"),
+        (&["lab", "--parallelism", "0"], "at least 1"),
+        (&["lab", "--tasks", "0"], "at least 1"),
+        (&["lab", "--pool-size", "0"], "at least 1"),
+        (&["lab", "--out", "file/x"], "--out"),
+        (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
+        (&["lab", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x"], "--yes"),
+        // The pooler holds few connections there, but it holds them there.
+        (
+            &["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x", "--pattern", "pooled"],
+            "about 5 connections",
+        ),
+        (&["lab", "--uri", "http://localhost", "--password", "x"], "bolt+s"),
+        (&["lab", "--uri", "bolt://localhost"], "NEO4J_PASSWORD"),
+        (&["lab", "--user", "me"], "--uri"),
+        (&["lab", "--pattern", "hook"], "--engine airflow"),
+        (&["lab", "--airflow-version", "2.8.1"], "--engine airflow"),
+        (&["lab", "--engine", "airflow", "--airflow-version", "1.10.15"], "choose 2.8.1 or 3.3.2"),
+        (&["lab", "--engine", "airflow", "--tasks", "1025"], "limit of 1024"),
+        (&["lab", "--engine", "airflow", "--pooler-listen", "127.0.0.1:0"], "--airflow-url"),
+        (&["lab", "--engine", "airflow", "--airflow-url", "http://localhost"], "--airflow-user"),
+        (&["lab", "--engine", "airflow", "--airflow-python", "/nonexistent"], "--airflow-python"),
+        (&["lab", "--engine", "airflow", "--airflow-port", taken_port], "--airflow-port"),
+        (&["airflow", "--airflow-port", taken_port], "--airflow-port"),
+        (&["airflow", "--pool-size", "0"], "at least 1"),
+        (&["check"], "--uri"),
+        (&["check", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["sandbox", "--listen", &taken], "--listen"),
+        (&["sandbox", "--max-bolt", "4.3", "--listen", "127.0.0.1:0"], "4.4"),
+        (&["sandbox", "--max-threads", "0"], "at least 1"),
+        (&["task"], "boltbouncer lab"),
+    ];
+    for (arguments, fix) in cases {
+        assert_one_line_names_the_fix(folder.path(), arguments, fix);
+    }
+    // A folder for runs may have been made, but nothing is in it.
+    let left = std::fs::read_dir(folder.path().join("boltbouncer-lab"));
+    assert_eq!(left.into_iter().flatten().count(), 0, "something was half-written");
+}
+
+fn assert_one_line_names_the_fix(folder: &Path, arguments: &[&str], fix: &str) {
+    let output = run(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.status.code().is_some(), "{arguments:?}");
+    assert!(stderr.contains(fix), "{arguments:?}: {stderr}");
+    // Only clap, for arguments that it reads itself, adds usage hints.
+    assert!(stderr.lines().count() == 1 || stderr.contains("--help"), "{arguments:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
