@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::Pattern;
 use connections::{Connections, ImprovedDatabaseConnection, ProblematicDatabaseConnection};
 
-/// The Python worker's source, which does the same with Neo4j's own driver.
+/// The Python worker's source, which does the same with Neo4j's own driver and the Airflow kit's classes.
 pub const PYTHON_WORKER: &str = include_str!("task/worker.py");
 
 /// What a task is to do. It holds the password and travels through a pipe, never through
