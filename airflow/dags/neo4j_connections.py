@@ -142,18 +142,6 @@ class Identity:
         }
 
 
-def attribution(user_agent):
-    """The DAG and the task behind a user agent, all map indexes being one task.
-
-    A user agent that is none of ours is shown by its own name, with no task.
-    """
-    ours = r"airflow/\S+ \(dag=([^;]*); run=[^;]*; task=([^;)]*); try=\d+\)"
-    match = re.match(ours, user_agent or "")
-    if match is None:
-        return printable(user_agent or "unknown")[:60], "-"
-    return match.group(1), re.sub(r"\[\d+\]$", "", match.group(2))
-
-
 def printable(text):
     """One line of plain ASCII, whatever a client calls itself."""
     return re.sub(r"[^ -~]", "_", text)[:250]
@@ -194,10 +182,9 @@ class DatabaseConnection:
         self.close()
 
     def _make_driver(self, **options):
-        settings = self.settings
         driver = package("neo4j").GraphDatabase.driver(
-            settings.uri,
-            auth=(settings.username, settings.password),
+            self.settings.uri,
+            auth=(self.settings.username, self.settings.password),
             user_agent=self.identity.user_agent,
             **options,
         )

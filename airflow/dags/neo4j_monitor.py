@@ -20,9 +20,9 @@ from neo4j_connections import (
     ImprovedDatabaseConnection,
     Settings,
     SettingsError,
-    attribution,
     connections_to,
     package,
+    printable,
     process_resources,
     psutil,
     variable,
@@ -259,6 +259,18 @@ def by_task(server, pooler):
         return -row["connections"], -row["clients"], row["dag"], row["task"]
 
     return sorted(named, key=most_first)
+
+
+def attribution(user_agent):
+    """The DAG and the task behind a user agent, all map indexes being one task.
+
+    A user agent that is none of ours is shown by its own name, with no task.
+    """
+    ours = r"airflow/\S+ \(dag=([^;]*); run=[^;]*; task=([^;)]*); try=\d+\)"
+    match = re.match(ours, user_agent or "")
+    if match is None:
+        return printable(user_agent or "unknown")[:60], "-"
+    return match.group(1), re.sub(r"\[\d+\]$", "", match.group(2))
 
 
 def server_numbers(server):

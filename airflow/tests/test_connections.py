@@ -6,6 +6,7 @@ import threading
 import uuid
 
 import neo4j_connections as connections
+import neo4j_monitor as monitor
 import pytest
 from neo4j.exceptions import AuthError, ServiceUnavailable
 from process import Process
@@ -194,7 +195,7 @@ def test_the_server_sees_task_and_dag(settings, identity):
 def test_names_with_separators_and_foreign_letters_stay_one_readable_user_agent():
     odd = connections.Identity("3.3.2", "dag; (x)", "männlich\nrun", "t", 2)
     assert "(dag=dag_ _x_; run=m_nnlich_run; task=t; try=2) neo4j-python/" in odd.user_agent
-    assert connections.attribution(odd.user_agent) == ("dag_ _x_", "t")
+    assert monitor.attribution(odd.user_agent) == ("dag_ _x_", "t")
     assert odd.metadata["run"] == "männlich\nrun"
 
 
@@ -206,14 +207,6 @@ def test_a_mapped_task_carries_its_index(index, name):
         dag_id, run_id, task_id, map_index, try_number = "d", "r", "count", index, 1
 
     assert connections.Identity.of("3.3.2", Instance).task == name
-
-
-def test_attribution_gathers_map_indexes_and_keeps_foreign_names():
-    agent = "airflow/3.3.2 (dag=d; run=r; task=call_neo4j[99]; try=1) neo4j-python/6.4.1"
-    assert connections.attribution(agent) == ("d", "call_neo4j")
-    assert connections.attribution("neo4j-browser/v5") == ("neo4j-browser/v5", "-")
-    assert connections.attribution("evil\nline\x1b[0m") == ("evil_line_[0m", "-")
-    assert connections.attribution(None) == ("unknown", "-")
 
 
 def test_resources_count_drivers_connections_memory_and_cpu(improved, problematic):

@@ -148,6 +148,14 @@ def test_a_driver_without_our_user_agent_is_shown_by_its_own_name(environment, s
     assert (row_of(report, agent)["task"], row_of(report, agent)["connections"]) == ("-", 1)
 
 
+def test_attribution_gathers_map_indexes_and_keeps_foreign_names():
+    agent = "airflow/3.3.2 (dag=d; run=r; task=call_neo4j[99]; try=1) neo4j-python/6.4.1"
+    assert monitor.attribution(agent) == ("d", "call_neo4j")
+    assert monitor.attribution("neo4j-browser/v5") == ("neo4j-browser/v5", "-")
+    assert monitor.attribution("evil\nline\x1b[0m") == ("evil_line_[0m", "-")
+    assert monitor.attribution(None) == ("unknown", "-")
+
+
 @pytest.mark.parametrize(("limit", "warns"), [("3", True), ("100000", False)])
 def test_it_warns_above_the_threshold(environment, holding, watcher, caplog, limit, warns):
     environment("NEO4J_CONNECTIONS_WARN_ABOVE", limit)

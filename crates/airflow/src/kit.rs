@@ -4,6 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// Name and content of the module that makes connections, which needs no Airflow.
+pub const CONNECTIONS: (&str, &str) =
+    ("neo4j_connections.py", include_str!("../../../airflow/dags/neo4j_connections.py"));
+
 /// Name and content of each file of the DAG folder.
 pub const FILES: [(&str, &str); 4] = [
     (".airflowignore", include_str!("../../../airflow/dags/.airflowignore")),
@@ -11,7 +15,7 @@ pub const FILES: [(&str, &str); 4] = [
         "test_connection_reproduction.py",
         include_str!("../../../airflow/dags/test_connection_reproduction.py"),
     ),
-    ("neo4j_connections.py", include_str!("../../../airflow/dags/neo4j_connections.py")),
+    CONNECTIONS,
     ("neo4j_monitor.py", include_str!("../../../airflow/dags/neo4j_monitor.py")),
 ];
 

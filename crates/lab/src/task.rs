@@ -20,7 +20,7 @@ use self::connections::{
 use self::log::log;
 use crate::settings::Pattern;
 
-/// The Python worker's source, which does the same with Neo4j's own driver.
+/// The Python worker's source, which does the same with Neo4j's own driver and the Airflow kit's classes.
 pub const PYTHON_WORKER: &str = include_str!("task/worker.py");
 
 /// Runs the job on standard input; the Rust worker's main function.

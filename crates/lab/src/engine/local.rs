@@ -1,5 +1,6 @@
 //! The lab as its own task engine: it starts the tasks' processes itself, so many at once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,9 +20,7 @@ impl Local {
     pub fn begin(&self, load: &Load<'_>, server: &Server) -> Result<Running> {
         let logs = load.folder.logs(load.pattern)?;
         if let Worker::Python { .. } = self.0 {
-            let path = logs.join(PYTHON_WORKER_FILE);
-            std::fs::write(&path, PYTHON_WORKER)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            write_python_worker(&logs)?;
         }
         let settings = task_settings(load, server)?;
         let lifelines = Arc::new(Lifelines::default());
@@ -35,6 +34,17 @@ impl Local {
         });
         Ok(Running { done, control })
     }
+}
+
+/// Puts the worker beside the module that it imports. That module is the one of the DAG files, so that
+/// what is measured is what users get.
+fn write_python_worker(folder: &Path) -> Result<()> {
+    for (name, content) in [(PYTHON_WORKER_FILE, PYTHON_WORKER), airflow::kit::CONNECTIONS] {
+        let path = folder.join(name);
+        std::fs::write(&path, content)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 impl Control for Lifelines {

@@ -1,0 +1,31 @@
+"""What measures BoltBouncer and writes docs/results. The commands are scripts/results, scripts/bench,
+scripts/results-airflow, scripts/matrix, scripts/fuzz and scripts/compose-test.
+
+- programs: starts and stops what is measured; the only place that does
+- documents: the files in docs/results
+- results, speed, raw_bolt: the lab with both workers, and the sandbox beside a Neo4j
+- airflow_results: the lab on real Airflow
+- bench, performance, before_after: what the pooler costs, and what a change to it costs
+- matrix: the driver tests on many servers
+- fuzz: the fuzz targets
+- compose: the Docker Compose set-up on a container engine of its own
+
+Python 3.9 and later. Only speed needs a package, Neo4j's driver.
+"""
+
+import signal
+import subprocess
+import sys
+
+
+def command(main, head):
+    """Runs a command, whose head is its --help. What fails in it is one line, and so is its end by a signal."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    try:
+        main(head)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except subprocess.CalledProcessError as error:
+        words = " ".join(map(str, error.cmd))
+        sys.exit(f"{sys.argv[0]}: this failed with code {error.returncode}: {words[:200]}")
