@@ -8,7 +8,7 @@ mod record;
 mod tries;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bolt::message::Auth;
 use bolt::{Dictionary, Failure};
@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::class::Class;
 use crate::failures;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::LoginOutcome;
 use crate::pool::{Pool, Surroundings};
 
@@ -34,7 +35,7 @@ pub(crate) struct Directory {
     digester: Digester,
     /// Bounds how many credentials are checked at the same time.
     checks: Semaphore,
-    state: Mutex<State>,
+    state: Ranked<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +88,7 @@ impl Directory {
             around,
             digester: Digester::new(),
             checks: Semaphore::new(PARALLEL_CHECKS),
-            state: Mutex::default(),
+            state: Ranked::mutex(Rank::Directory, State::default()),
         })
     }
 
@@ -251,8 +252,8 @@ impl Directory {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+        self.state.lock()
     }
 }
 

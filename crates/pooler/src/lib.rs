@@ -7,6 +7,7 @@
 //! - [`session`]: one client; [`inbox`]: its requests; [`relay`]: one unit of work
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
+//! - [`locks`]: all locks, and the order in which they may be taken
 //! - [`rehearsal`]: a client's bytes against all of it, in memory
 //! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`failures`]: what clients are told
 
@@ -20,6 +21,7 @@ mod handshake;
 mod inbox;
 mod limits;
 mod listener;
+mod locks;
 mod metrics;
 mod pool;
 mod pooler;

@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use crate::auth::Tries;
 use crate::class::Class;
 use crate::limits::CurrentLimits;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::server::Server;
 
@@ -50,7 +51,7 @@ pub(crate) struct Pool {
     /// expired password first.
     pub is_single_use: bool,
     around: Arc<Surroundings>,
-    state: Mutex<State>,
+    state: Ranked<Mutex<State>>,
 }
 
 /// Why there is no connection.
@@ -111,7 +112,8 @@ impl PoolNumbers {
 
 impl Pool {
     pub fn new(name: String, is_single_use: bool, around: Arc<Surroundings>) -> Arc<Self> {
-        let pool = Arc::new(Self { name, is_single_use, around, state: Mutex::default() });
+        let state = Ranked::mutex(Rank::Pool, State::default());
+        let pool = Arc::new(Self { name, is_single_use, around, state });
         maintenance::start(&pool);
         pool
     }
@@ -337,14 +339,10 @@ impl Pool {
             || state.open > size_max
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| {
+    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+        self.state.lock_or_mend(|state| {
             debug!(user = %self.name, "a pool's lock was poisoned");
-            self.state.clear_poison();
-            let mut state = poisoned.into_inner();
-            let mut ended = Vec::new();
-            state.retire(&mut ended);
-            state
+            state.retire(&mut Vec::new());
         })
     }
 }

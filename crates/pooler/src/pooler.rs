@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use client::{ClientError, Dialer, Socket};
@@ -21,6 +21,7 @@ use crate::clients::Clients;
 use crate::config::{Config, ConfigError, Limits};
 use crate::limits::CurrentLimits;
 use crate::listener;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::pool::{Budget, Surroundings};
 use crate::server::{Dial, Server};
@@ -67,13 +68,13 @@ pub(crate) struct Shared {
     directory: Arc<Directory>,
     pub clients: Arc<Clients>,
     pub registry: Registry,
-    advertised_address: RwLock<Option<String>>,
+    advertised_address: Ranked<RwLock<Option<String>>>,
     pub listening: SocketAddr,
-    pub tls: RwLock<Option<ClientTls>>,
+    pub tls: Ranked<RwLock<Option<ClientTls>>>,
     draining: watch::Sender<bool>,
-    sessions: Mutex<JoinSet<()>>,
+    sessions: Ranked<Mutex<JoinSet<()>>>,
     /// One reading of the metrics at a time.
-    pub scrape: Mutex<()>,
+    pub scrape: Ranked<Mutex<()>>,
 }
 
 impl Pooler {
@@ -140,8 +141,8 @@ impl Pooler {
     /// connections stay. The rest needs a restart, of which the log reminds.
     pub fn reload(&self, config: Config) {
         self.shared.around.limits.replace(config.limits);
-        *write(&self.shared.advertised_address) = config.advertised_address;
-        *write(&self.shared.tls) = config.tls;
+        *self.shared.advertised_address.write() = config.advertised_address;
+        *self.shared.tls.write() = config.tls;
         info!("configuration reloaded");
     }
 
@@ -193,12 +194,15 @@ impl Shared {
             around,
             clients: Arc::default(),
             registry,
-            advertised_address: RwLock::new(config.advertised_address.clone()),
+            advertised_address: Ranked::rw_lock(
+                Rank::AdvertisedAddress,
+                config.advertised_address.clone(),
+            ),
             listening,
-            tls: RwLock::new(config.tls.clone()),
+            tls: Ranked::rw_lock(Rank::Tls, config.tls.clone()),
             draining: watch::Sender::new(false),
-            sessions: Mutex::default(),
-            scrape: Mutex::default(),
+            sessions: Ranked::mutex(Rank::Sessions, JoinSet::new()),
+            scrape: Ranked::mutex(Rank::Scrape, ()),
         })
     }
 
@@ -237,7 +241,7 @@ impl Shared {
 
     /// The address that a client is told: the configured one, the one that it dialled, or ours.
     pub fn advertised(&self, dialled: Option<&str>) -> String {
-        let configured = self.advertised_address.read().unwrap_or_else(PoisonError::into_inner);
+        let configured = self.advertised_address.read();
         match (&*configured, dialled) {
             (Some(configured), _) => configured.clone(),
             (None, Some(dialled)) => dialled.to_owned(),
@@ -254,8 +258,8 @@ impl Shared {
         let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sessions(&self) -> Guard<MutexGuard<'_, JoinSet<()>>> {
+        self.sessions.lock()
     }
 }
 
@@ -275,10 +279,6 @@ async fn housekeeping(shared: Arc<Shared>) {
 async fn serve_budget(shared: Arc<Shared>) {
     let directory = shared.directory.clone();
     shared.around.budget.serve(|| directory.pools()).await;
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

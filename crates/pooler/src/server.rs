@@ -6,7 +6,7 @@ mod greeting;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bolt::failure::code;
@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::class::Class;
 use crate::limits::CurrentLimits;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::pool::Upstream;
 
@@ -109,7 +110,7 @@ pub(crate) struct Server {
     limits: CurrentLimits,
     metrics: Metrics,
     ranges: watch::Sender<Option<Arc<[VersionRange]>>>,
-    state: Mutex<State>,
+    state: Ranked<Mutex<State>>,
     /// One first connection at a time.
     turn: tokio::sync::Mutex<()>,
     /// The server could not be reached.
@@ -134,7 +135,8 @@ impl Server {
         metrics: Metrics,
     ) -> Self {
         let (ranges, _) = watch::channel(None);
-        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        let state = Ranked::mutex(Rank::Server, State::default());
+        let turn = tokio::sync::Mutex::default();
         Self { dialer, routes, limits, metrics, ranges, state, turn, lost: Notify::new() }
     }
 
@@ -314,8 +316,8 @@ impl Server {
         class.routing.then(Dictionary::new)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+        self.state.lock()
     }
 }
 

@@ -3,16 +3,23 @@
 //! right password too; only a login that works lets it count anew (measured on 5.26).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Check, Outcome};
+use crate::locks::{Guard, Rank, Ranked};
 
-#[derive(Debug, Default)]
-pub(crate) struct Tries(Mutex<HashMap<String, Tally>>);
+#[derive(Debug)]
+pub(crate) struct Tries(Ranked<Mutex<HashMap<String, Tally>>>);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self(Ranked::mutex(Rank::Tries, HashMap::new()))
+    }
+}
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -95,8 +102,8 @@ impl Tries {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tally>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<String, Tally>>> {
+        self.0.lock()
     }
 }
 

@@ -3,17 +3,18 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
 
 use super::Pool;
 use crate::limits::CurrentLimits;
+use crate::locks::{Guard, Rank, Ranked};
 
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: CurrentLimits,
-    state: Mutex<State>,
+    state: Ranked<Mutex<State>>,
     /// Some pool asks, or was promised a connection.
     is_wanted: AtomicBool,
     /// Something happened that may serve a pool.
@@ -44,7 +45,7 @@ impl Budget {
     pub fn new(limits: CurrentLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Mutex::default(),
+            state: Ranked::mutex(Rank::Budget, State::default()),
             is_wanted: AtomicBool::new(false),
             changed: Notify::new(),
         })
@@ -126,8 +127,8 @@ impl Budget {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+        self.state.lock()
     }
 }
 
