@@ -16,7 +16,7 @@ use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 
 use crate::admin;
-use crate::auth::{Directory, Tries};
+use crate::auth::Directory;
 use crate::clients::Clients;
 use crate::config::{Config, ConfigError, Limits};
 use crate::limits::CurrentLimits;
@@ -27,6 +27,7 @@ use crate::pool::{Budget, Surroundings};
 use crate::server::{Dial, Server};
 use crate::session;
 use crate::tls::ClientTls;
+use crate::tries::Tries;
 
 /// A running pooler. Dropping it ends everything at once; [`Pooler::shut_down`] is kinder.
 #[derive(Debug)]

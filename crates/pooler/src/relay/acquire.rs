@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::failures;
 use crate::metrics::Fault;
-use crate::pool::{AcquireError, Acquiring, Lease, Ticket};
+use crate::pool::{Acquired, Answer, Lease, Ticket};
 use crate::session::{End, Session};
 
 /// Why a unit of work is not carried out. Nothing of it has been passed on.
@@ -29,25 +29,29 @@ pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLea
     let began = Instant::now();
     loop {
         let acquired = match pool.acquire(&class) {
-            Ok(Acquiring::Ready(lease)) => Ok(Ok(lease)),
-            Ok(Acquiring::Waiting(ticket)) => Box::pin(wait(session, ticket, began)).await?,
-            Err(error) => Ok(Err(error)),
+            Acquired::Ready(lease) => Ok(lease),
+            Acquired::Waiting(ticket) => Box::pin(wait(session, ticket, began)).await?,
+            Acquired::QueueFull { waiting } => {
+                session.shared.metrics().error(Fault::Pooler, "max_waiting_clients");
+                pool.complain(waiting);
+                Err(NoLease::Refused(failures::queue_full(waiting)))
+            }
+            Acquired::Refused(failure) => answered(session, Answer::Refused(failure)),
         };
         let shared = &session.shared;
         match acquired {
             Err(no_lease) => return Ok(Err(no_lease)),
-            Ok(Err(error)) => return Ok(Err(NoLease::Refused(refusal(session, error)))),
-            Ok(Ok(mut lease)) => {
+            Ok(mut lease) => {
                 let limits = shared.limits();
                 let mut waited = began.elapsed();
-                let idle = (began + waited).duration_since(lease.idle_since);
+                let idle = (began + waited).duration_since(lease.idle_since());
                 let check = limits.liveness_check_timeout.limit().is_some_and(|limit| idle > limit);
                 let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
                 if check {
                     if !Box::pin(lease.probe(patience)).await {
                         shared.metrics().error(Fault::Upstream, "liveness_check");
                         // What killed this one has most likely killed those that rested with it.
-                        pool.drop_idle_since(lease.idle_since);
+                        pool.drop_idle_since(lease.idle_since());
                         lease.discard();
                         continue;
                     }
@@ -60,9 +64,11 @@ pub(super) async fn acquire(session: &mut Session) -> Result<Result<Lease, NoLea
     }
 }
 
-type Answer = Result<Result<Lease, AcquireError>, NoLease>;
-
-async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Result<Answer, End> {
+async fn wait(
+    session: &mut Session,
+    mut ticket: Ticket,
+    began: Instant,
+) -> Result<Result<Lease, NoLease>, End> {
     let limits = session.shared.limits();
     let limit = limits.connection_acquisition_timeout.0;
     let interval = limits.keep_alive_interval.0;
@@ -73,8 +79,8 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
     let mut draining = std::pin::pin!(shared.draining());
     loop {
         let event = poll_fn(|cx| {
-            if let Poll::Ready(answer) = std::pin::Pin::new(&mut ticket.answer).poll(cx) {
-                return Poll::Ready(Ok(Event::Answer(answer.ok())));
+            if let Poll::Ready(answer) = std::pin::Pin::new(&mut ticket).poll(cx) {
+                return Poll::Ready(Ok(Event::Answer(answer)));
             }
             let _ = session.client.poll_flush(cx)?;
             if !session.inbox.is_full()
@@ -88,11 +94,7 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
             alarm.as_mut().poll(cx).map(|()| Ok(Event::Alarm))
         });
         match event.await? {
-            Event::Answer(Some(answer)) => return Ok(Ok(answer)),
-            // The pool has gone, and with it whoever could answer.
-            Event::Answer(None) => {
-                return Ok(Ok(Err(AcquireError::Unavailable("the pool was closed".into()))));
-            }
+            Event::Answer(answer) => return Ok(answered(session, answer)),
             Event::Input => {
                 session.take_in()?;
                 if session.inbox.resets > 0 {
@@ -120,29 +122,23 @@ async fn wait(session: &mut Session, mut ticket: Ticket, began: Instant) -> Resu
 }
 
 enum Event {
-    Answer(Option<Result<Lease, AcquireError>>),
+    Answer(Answer),
     Input,
     Draining,
     Alarm,
 }
 
-fn refusal(session: &Session, error: AcquireError) -> Failure {
+fn answered(session: &Session, answer: Answer) -> Result<Lease, NoLease> {
     let metrics = session.shared.metrics();
-    match error {
-        AcquireError::QueueFull(waiting) => {
-            metrics.error(Fault::Pooler, "max_waiting_clients");
-            if let Some(member) = &session.member {
-                member.pool.complain(waiting);
-            }
-            failures::queue_full(waiting)
-        }
-        AcquireError::Unavailable(why) => {
+    match answer {
+        Answer::Ready(lease) => Ok(lease),
+        Answer::Unavailable(why) => {
             metrics.error(Fault::Upstream, "unavailable");
-            failures::unavailable(why)
+            Err(NoLease::Refused(failures::unavailable(why)))
         }
-        AcquireError::Refused(failure) => {
+        Answer::Refused(failure) => {
             metrics.error(Fault::Upstream, "credential_refused");
-            failure
+            Err(NoLease::Refused(failure))
         }
     }
 }
