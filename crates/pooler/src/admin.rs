@@ -126,7 +126,7 @@ fn ready(shared: &Shared) -> Response<Full<Bytes>> {
 fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
     let numbers: Vec<(String, PoolNumbers)> =
         shared.directory().pools().iter().map(|pool| (pool.name.clone(), pool.numbers())).collect();
-    let _turn = shared.scrape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = shared.scrape.lock();
     shared.metrics().refresh(&shared.clients.numbers(), &numbers);
     let mut body = String::new();
     match prometheus_client::encoding::text::encode(&mut body, &shared.registry) {

@@ -1,31 +1,36 @@
 //! Who may come in. The first login of an identity is checked by the upstream, on a connection that
 //! carries nothing else; later ones against a keyed digest in memory. It never logs or keeps a
 //! credential longer than the pool that needs it.
+//!
+//! While the directory's lock is held, only a decision is made. Pools are created, asked and told
+//! after that; the tries alone are counted together with the decision, under a lock of their own.
 
 mod check;
+mod checks;
 mod identity;
+mod memory;
 mod record;
-mod tries;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bolt::message::Auth;
 use bolt::{Dictionary, Failure};
 use tokio::sync::{Semaphore, watch};
-use tracing::debug;
 
 use crate::class::Class;
 use crate::failures;
+use crate::ids::Ids;
+use crate::locks::{Rank, Ranked};
 use crate::metrics::LoginOutcome;
-use crate::pool::{Pool, Surroundings};
-
-pub(crate) use tries::{Tries, TryOutcome};
+use crate::pool::{Credential, JoinError, MemberId, Pool, Surroundings};
+use crate::tries::{CheckId, Turn};
 
 use check::CheckJob;
+use checks::{AskerId, Asking};
 use identity::{Digest, Digester, IdentityKey};
-use record::Record;
-use tries::Turn;
+use memory::State;
 
 /// Everybody who is known, and their pools.
 #[derive(Debug)]
@@ -33,52 +38,62 @@ pub(crate) struct Directory {
     around: Arc<Surroundings>,
     digester: Digester,
     /// Bounds how many credentials are checked at the same time.
-    checks: Semaphore,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    records: HashMap<IdentityKey, Record>,
-    waiting_checks: usize,
-    /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
-    generation: u64,
+    turns: Semaphore,
+    ids: Ids,
+    state: Ranked<Mutex<State>>,
 }
 
 /// A client's place among those of its principal, given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub pool: Arc<Pool>,
+    id: MemberId,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.pool.left();
+        self.pool.left(self.id);
     }
+}
+
+/// What a client wants to come in with.
+#[derive(Clone, Debug)]
+struct Login {
+    key: IdentityKey,
+    digest: Digest,
+    credential: Arc<Credential>,
+    class: Arc<Class>,
 }
 
 /// What came of a check upstream; everybody who waited for it reads the same.
 #[derive(Clone, Debug)]
 enum Outcome {
-    Verified(Arc<Pool>),
+    Verified,
     /// Let in only to change the password: nothing is remembered, and connections are not shared.
     Expired(Arc<Pool>, Dictionary),
     Refused(Failure),
     Unavailable(Failure),
 }
 
-type Check = watch::Receiver<Option<Outcome>>;
-
 /// What to do about a login, decided under the lock.
 enum Decision {
-    Admit(Arc<Pool>),
+    Admit,
     Refuse(Failure, LoginOutcome),
     /// Ask the upstream, and tell everybody who waits.
-    Check(watch::Sender<Option<Outcome>>, Check),
+    Check(CheckJob, Asking),
     /// Somebody else with the same credential has asked.
-    Wait(Check),
+    Wait(Asking),
     /// A check of another credential may still fail; only then is there an answer.
-    WaitForOther(Check),
+    WaitForOther(Asking),
+}
+
+/// Where a login goes from here.
+enum Step {
+    Done(Result<(Member, Dictionary), Failure>),
+    /// Decide again.
+    Again,
+    /// The upstream has refused what the pool logs in with, so only another check can help.
+    CheckAgain,
 }
 
 impl Directory {
@@ -86,8 +101,9 @@ impl Directory {
         Arc::new(Self {
             around,
             digester: Digester::new(),
-            checks: Semaphore::new(PARALLEL_CHECKS),
-            state: Mutex::default(),
+            turns: Semaphore::new(PARALLEL_CHECKS),
+            ids: Ids::default(),
+            state: Ranked::mutex(Rank::Directory, State::default()),
         })
     }
 
@@ -99,176 +115,161 @@ impl Directory {
         class: &Arc<Class>,
         is_new: bool,
     ) -> Result<(Member, Dictionary), Failure> {
-        let auth = Arc::new(auth);
         let (key, digest) = self.digester.identify(&auth);
-        let mut check = loop {
-            match self.decide(&key, &digest, &auth, is_new) {
-                Decision::Admit(pool) => {
-                    self.around.metrics.login(LoginOutcome::Cached);
-                    return self.join(pool, class, Dictionary::new());
-                }
-                Decision::Refuse(failure, outcome) => {
-                    self.around.metrics.login(outcome);
-                    return Err(failure);
-                }
-                Decision::WaitForOther(mut check) => {
-                    let _ = check.wait_for(Option::is_some).await;
-                }
-                Decision::Check(done, check) => {
-                    let job = self.job(&key, &digest, &auth, class, done);
-                    tokio::spawn(job.run());
-                    break check;
-                }
-                Decision::Wait(check) => break check,
+        let credential = Arc::new(Credential { id: self.ids.next(), auth });
+        let login = Login { key, digest, credential, class: class.clone() };
+        let mut must_check = is_new;
+        loop {
+            let decision = self.decide(&login, must_check);
+            must_check = match self.act(decision, &login).await {
+                Step::Done(outcome) => return outcome,
+                Step::Again => is_new,
+                Step::CheckAgain => true,
+            };
+        }
+    }
+
+    /// Carries out what was decided, and waits for what has to be waited for.
+    async fn act(self: &Arc<Self>, decision: Decision, login: &Login) -> Step {
+        let asking = match decision {
+            Decision::Admit => return self.admit(login, LoginOutcome::Cached),
+            Decision::Refuse(failure, outcome) => {
+                self.around.metrics.login(outcome);
+                return Step::Done(Err(failure));
             }
+            Decision::WaitForOther(asking) => {
+                asking.outcome().await;
+                return Step::Again;
+            }
+            Decision::Check(job, asking) => {
+                tokio::spawn(job.run());
+                asking
+            }
+            Decision::Wait(asking) => asking,
         };
-        let outcome = check.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone());
-        let Some(outcome) = outcome else {
-            return Err(failures::unavailable("the login could not be checked"));
+        let Some(outcome) = asking.outcome().await else {
+            return Step::Done(Err(failures::unavailable("the login could not be checked")));
         };
-        self.around.metrics.login(outcome.kind());
         match outcome {
-            Outcome::Verified(pool) => self.join(pool, class, Dictionary::new()),
-            Outcome::Expired(pool, metadata) => self.join(pool, class, metadata),
-            Outcome::Refused(failure) | Outcome::Unavailable(failure) => Err(failure),
-        }
-    }
-
-    /// Somebody may have changed passwords: whoever comes next is checked again.
-    pub fn forget_verified(&self) {
-        let mut state = self.lock();
-        state.generation += 1;
-        for record in state.records.values_mut() {
-            record.forget();
-            if let Some(pool) = &record.pool {
-                pool.doubt_credential();
+            Outcome::Verified => self.admit(login, LoginOutcome::Verified),
+            Outcome::Expired(pool, metadata) => self.join(pool, login, metadata),
+            Outcome::Refused(failure) => {
+                self.around.metrics.login(LoginOutcome::Refused);
+                Step::Done(Err(failure))
+            }
+            Outcome::Unavailable(failure) => {
+                self.around.metrics.login(LoginOutcome::Unavailable);
+                Step::Done(Err(failure))
             }
         }
-        debug!("verified credentials are forgotten");
     }
 
-    /// A server said that what this pool's clients logged in with has expired.
-    pub fn distrust(&self, pool: &Arc<Pool>, why: &Failure) {
-        let mut state = self.lock();
-        state.generation += 1;
-        for record in state.records.values_mut() {
-            if record.pool.as_ref().is_some_and(|known| Arc::ptr_eq(known, pool)) {
-                record.forget();
+    fn decide(self: &Arc<Self>, login: &Login, must_check: bool) -> Decision {
+        let ttl = self.around.limits.now().auth_cache_ttl.0;
+        self.change(|state| {
+            let record = state.record(&login.key);
+            if !must_check && record.is_verified(&login.digest, ttl) {
+                return Decision::Admit;
             }
-        }
-        pool.forget_credential(why);
+            if let Some(failure) = record.refusal(&login.digest) {
+                return Decision::Refuse(failure, LoginOutcome::Refused);
+            }
+            let asker = AskerId(self.ids.next());
+            if let Some(asking) = state.checks.ask(&login.digest, asker, self) {
+                return Decision::Wait(asking);
+            }
+            if state.checks.len() >= WAITING_CHECKS_MAX {
+                let failure = failures::unavailable("too many logins are waiting to be checked");
+                return Decision::Refuse(failure, LoginOutcome::Unavailable);
+            }
+            self.begin_check(state, login, asker)
+        })
     }
 
-    pub fn pools(&self) -> Vec<Arc<Pool>> {
-        self.lock().records.values().filter_map(|record| record.pool.clone()).collect()
-    }
-
-    /// Drops what is out of date, and pools that nobody uses, with their credentials.
-    pub fn tidy(&self) {
-        let ttl = self.around.limits.now().auth_cache_ttl.0;
-        let mut state = self.lock();
-        state.records.retain(|_, record| {
-            record.tidy(ttl);
-            !record.is_empty()
-        });
-        self.around.tries.tidy();
-    }
-
-    fn decide(
-        &self,
-        key: &IdentityKey,
-        digest: &Digest,
-        auth: &Arc<Auth>,
-        is_new: bool,
-    ) -> Decision {
-        let ttl = self.around.limits.now().auth_cache_ttl.0;
-        let mut state = self.lock();
-        let record = state.record(key);
-        if !is_new && record.is_verified(digest, ttl) {
-            let pool = record.pool_or(|| self.new_pool(key, false));
-            pool.set_credential(auth.clone());
-            return Decision::Admit(pool);
-        }
-        if let Some(failure) = record.refusal(digest) {
-            return Decision::Refuse(failure, LoginOutcome::Refused);
-        }
-        if let Some(check) = record.check(digest) {
-            return Decision::Wait(check);
-        }
-        if state.waiting_checks >= WAITING_CHECKS_MAX {
-            let failure = failures::unavailable("too many logins are waiting to be checked");
-            return Decision::Refuse(failure, LoginOutcome::Unavailable);
-        }
-        let (sender, check) = watch::channel(None);
-        match self.around.tries.begin(key.principal(), &check) {
+    /// Begins a check, unless that has to wait for another one. The tries are counted while the
+    /// directory is locked, so that they never speak of a check that the directory does not know.
+    fn begin_check(self: &Arc<Self>, state: &mut State, login: &Login, asker: AskerId) -> Decision {
+        let rate_limited = || Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
+        let id = CheckId(self.ids.next());
+        match self.around.tries.begin(login.key.principal(), id) {
             Turn::Go => {}
-            Turn::WaitFor(other) => return Decision::WaitForOther(other),
-            Turn::Refuse => {
-                return Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
+            Turn::Refuse => return rate_limited(),
+            Turn::WaitFor(other) => {
+                let asking = state.checks.ask_for(other, asker, self);
+                return asking.map_or_else(rate_limited, Decision::WaitForOther);
             }
         }
-        state.record(key).begin_check(digest.clone(), check.clone());
-        state.waiting_checks += 1;
-        Decision::Check(sender, check)
+        let (done, outcome) = watch::channel(None);
+        let asking = state.checks.begin(&login.digest, id, outcome, asker, self);
+        let (directory, login, generation) = (self.clone(), login.clone(), state.generation);
+        Decision::Check(CheckJob { directory, login, id, generation, done }, asking)
     }
 
-    fn job(
-        self: &Arc<Self>,
-        key: &IdentityKey,
-        digest: &Digest,
-        auth: &Arc<Auth>,
-        class: &Arc<Class>,
-        done: watch::Sender<Option<Outcome>>,
-    ) -> CheckJob {
-        CheckJob {
-            directory: self.clone(),
-            key: key.clone(),
-            digest: digest.clone(),
-            auth: auth.clone(),
-            class: class.clone(),
-            generation: self.lock().generation,
-            done,
+    /// The check is over, whatever came of it.
+    fn end_check(&self, login: &Login, id: CheckId) {
+        self.change(|state| {
+            state.checks.end(&login.digest, id);
+            self.around.tries.end(login.key.principal(), id);
+        });
+    }
+
+    /// Ends a check if everybody who waited for it has left.
+    fn end_check_if_unwanted(&self, login: &Login, id: CheckId) -> bool {
+        self.change(|state| {
+            let is_unwanted = !state.checks.is_wanted(&login.digest, id);
+            if is_unwanted {
+                state.checks.end(&login.digest, id);
+                self.around.tries.end(login.key.principal(), id);
+            }
+            is_unwanted
+        })
+    }
+
+    /// Lets a client join the pool of its identity. `outcome` says how it is known to be who it
+    /// says.
+    fn admit(&self, login: &Login, outcome: LoginOutcome) -> Step {
+        loop {
+            let pool = self.pool_of(&login.key);
+            match self.member(&pool, login) {
+                Err(JoinError::Refused) => return Step::CheckAgain,
+                // It was given up as unused in this very moment.
+                Err(JoinError::Closed) => self.forget_pool(&login.key, pool.id),
+                Ok(member) => {
+                    self.around.metrics.login(outcome);
+                    return Step::Done(Ok((member, Dictionary::new())));
+                }
+                Err(JoinError::Full) => {
+                    self.around.metrics.login(outcome);
+                    return Step::Done(Err(self.too_many_clients()));
+                }
+            }
         }
     }
 
-    fn new_pool(&self, key: &IdentityKey, single_use: bool) -> Arc<Pool> {
-        Pool::new(key.name().to_owned(), single_use, self.around.clone())
+    /// Lets a client join a pool that is not its identity's.
+    fn join(&self, pool: Arc<Pool>, login: &Login, metadata: Dictionary) -> Step {
+        let joined = self.member(&pool, login);
+        if let Err(JoinError::Refused | JoinError::Closed) = joined {
+            return Step::CheckAgain;
+        }
+        self.around.metrics.login(LoginOutcome::Verified);
+        Step::Done(joined.map(|member| (member, metadata)).map_err(|_| self.too_many_clients()))
     }
 
-    fn join(
-        &self,
-        pool: Arc<Pool>,
-        class: &Arc<Class>,
-        metadata: Dictionary,
-    ) -> Result<(Member, Dictionary), Failure> {
-        let max = match self.around.limits.now().max_user_client_connections {
+    fn member(&self, pool: &Arc<Pool>, login: &Login) -> Result<Member, JoinError> {
+        let id = pool.join(&login.class, &login.credential, self.clients_max())?;
+        Ok(Member { pool: pool.clone(), id })
+    }
+
+    fn clients_max(&self) -> Option<usize> {
+        match self.around.limits.now().max_user_client_connections {
             0 => None,
             max => Some(max),
-        };
-        match pool.join(class, max) {
-            true => Ok((Member { pool }, metadata)),
-            false => Err(failures::too_many_clients(max.unwrap_or_default())),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Outcome {
-    fn kind(&self) -> LoginOutcome {
-        match self {
-            Self::Verified(_) | Self::Expired(..) => LoginOutcome::Verified,
-            Self::Refused(_) => LoginOutcome::Refused,
-            Self::Unavailable(_) => LoginOutcome::Unavailable,
-        }
-    }
-}
-
-impl State {
-    fn record(&mut self, key: &IdentityKey) -> &mut Record {
-        self.records.entry(key.clone()).or_default()
+    fn too_many_clients(&self) -> Failure {
+        failures::too_many_clients(self.clients_max().unwrap_or_default())
     }
 }
 

@@ -3,8 +3,9 @@
 use bolt::message::Hello;
 use bolt::{Dictionary, Version};
 
-/// Everything that a connection keeps from its HELLO and that a client could notice. User agents,
-/// routing addresses and the like are not among it.
+/// HELLO tells the server things that last as long as the connection. Those that a client could
+/// notice are here, so that it only gets a connection whose HELLO was like its own. User agents,
+/// routing addresses and the like change nothing for the client and are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Class {
     pub version: Version,

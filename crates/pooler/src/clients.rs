@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Waker};
 
 use bolt::Version;
@@ -11,9 +11,11 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
-#[derive(Debug, Default)]
+use crate::locks::{Guard, Rank, Ranked};
+
+#[derive(Debug)]
 pub(crate) struct Clients {
-    entries: Mutex<HashMap<u64, Arc<Listed>>>,
+    entries: Ranked<Mutex<HashMap<u64, Arc<Listed>>>>,
     next_id: AtomicU64,
     is_draining: AtomicBool,
 }
@@ -27,9 +29,9 @@ pub(crate) struct Listed {
     state: AtomicU8,
     units: AtomicU64,
     introduction: OnceLock<(Box<str>, Version)>,
-    user: Mutex<Option<Arc<str>>>,
+    user: Ranked<Mutex<Option<Arc<str>>>>,
     /// Wakes its task, while that has nothing to do or waits for a connection.
-    waker: Mutex<Option<Waker>>,
+    waker: Ranked<Mutex<Option<Waker>>>,
 }
 
 /// A client's place in the list, given up when dropped.
@@ -68,6 +70,13 @@ pub(crate) struct ClientLine {
     transactions: u64,
 }
 
+impl Default for Clients {
+    fn default() -> Self {
+        let entries = Ranked::mutex(Rank::Clients, HashMap::new());
+        Self { entries, next_id: AtomicU64::default(), is_draining: AtomicBool::default() }
+    }
+}
+
 impl Clients {
     pub fn open(self: &Arc<Self>, address: Option<SocketAddr>) -> Entry {
         let client = Arc::new(Listed {
@@ -77,8 +86,8 @@ impl Clients {
             state: AtomicU8::new(ClientState::Login as u8),
             units: AtomicU64::new(0),
             introduction: OnceLock::new(),
-            user: Mutex::default(),
-            waker: Mutex::default(),
+            user: Ranked::mutex(Rank::ClientUser, None),
+            waker: Ranked::mutex(Rank::ClientWaker, None),
         });
         self.lock().insert(client.id, client.clone());
         Entry { clients: self.clone(), client }
@@ -90,7 +99,7 @@ impl Clients {
         self.is_draining.store(true, Ordering::SeqCst);
         let clients: Vec<_> = self.lock().values().cloned().collect();
         for client in clients {
-            let waker = client.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let waker = client.waker.lock().take();
             waker.inspect(Waker::wake_by_ref);
         }
     }
@@ -118,15 +127,15 @@ impl Clients {
         clients.iter().map(|client| client.line()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Listed>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<u64, Arc<Listed>>>> {
+        self.entries.lock()
     }
 }
 
 impl Listed {
     fn line(&self) -> ClientLine {
         let introduction = self.introduction.get();
-        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let user = self.user.lock().clone();
         ClientLine {
             id: self.id,
             state: STATES[usize::from(self.state.load(Ordering::Relaxed)) % STATES.len()],
@@ -157,8 +166,7 @@ impl Entry {
     }
 
     pub fn set_user(&self, user: Option<&str>) {
-        let mut known = self.client.user.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = user.map(Arc::from);
+        *self.client.user.lock() = user.map(Arc::from);
     }
 
     pub fn set_state(&self, state: ClientState) {
@@ -169,7 +177,7 @@ impl Entry {
     pub fn poll_draining(&self, cx: &Context<'_>) -> bool {
         // The waker is put there before the question is asked. Draining begins the other way round: it is
         // announced first, and then everybody is woken. So nobody can miss it.
-        let mut known = self.client.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.client.waker.lock();
         match &mut *known {
             Some(known) => known.clone_from(cx.waker()),
             None => *known = Some(cx.waker().clone()),

@@ -3,13 +3,16 @@
 //! - [`pooler`]: the handle; [`shared`]: what all parts share
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
 //! - [`listener`], [`handshake`]: clients on their way in
-//! - [`auth`]: who may come in; [`class`]: who may share with whom
+//! - [`auth`]: who may come in; [`tries`]: how often somebody has failed to; [`class`]: who may share
+//!   with whom
 //! - [`session`]: one client, who it is; [`client`]: its connection, and what it believes;
 //!   [`inbox`]: how much it may send ahead; [`end`]: how it ends
 //! - [`unit`]: one unit of work, which decides; [`relay`]: the pump, which carries its bytes;
 //!   [`alarm`]: when it has to be asked again
 //! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
+//! - [`locks`]: all locks, and the order in which they may be taken; [`ids`]: numbers for what comes and
+//!   goes
 //! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`reason`]: what can go
 //!   wrong; [`failures`]: what clients are told of it
 
@@ -23,9 +26,11 @@ mod config;
 mod end;
 mod failures;
 mod handshake;
+mod ids;
 mod inbox;
 mod limits;
 mod listener;
+mod locks;
 mod metrics;
 mod pool;
 mod pooler;
@@ -35,6 +40,7 @@ mod routing;
 mod server;
 mod session;
 mod shared;
+mod tries;
 mod unit;
 
 pub use config::file::File;

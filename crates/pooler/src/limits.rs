@@ -1,22 +1,23 @@
 //! The limits that hold now. A reload replaces them all at once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use crate::config::Limits;
+use crate::locks::{Rank, Ranked};
 
 #[derive(Clone, Debug)]
-pub(crate) struct CurrentLimits(Arc<RwLock<Arc<Limits>>>);
+pub(crate) struct CurrentLimits(Arc<Ranked<RwLock<Arc<Limits>>>>);
 
 impl CurrentLimits {
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(limits))))
+        Self(Arc::new(Ranked::rw_lock(Rank::Limits, Arc::new(limits))))
     }
 
     pub fn now(&self) -> Arc<Limits> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     pub fn replace(&self, limits: Limits) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+        *self.0.write() = Arc::new(limits);
     }
 }

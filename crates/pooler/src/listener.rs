@@ -1,7 +1,7 @@
 //! Accepts clients, up to the limit, and finds out whether they encrypt.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use net::{Socket, Wire};
@@ -53,7 +53,7 @@ fn arrive(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%address, %error, "cannot switch off Nagle's algorithm");
     }
-    let tls = shared.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let tls = shared.tls.read().clone();
     match tls {
         None => serve(shared, Socket::Plain(stream), Some(address)),
         Some(tls) => {

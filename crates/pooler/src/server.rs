@@ -1,12 +1,14 @@
 //! The Neo4j server behind the pooler: which versions it speaks, how it calls itself, and how a
-//! connection to it is opened. It learns all of that from connections that are needed anyway.
+//! connection to it is opened. What there is to know is read from connections that are needed anyway;
+//! none is opened only to ask.
 
 mod greeting;
+mod upstream;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bolt::failure::code;
@@ -21,8 +23,10 @@ use tracing::{info, warn};
 
 use crate::class::Class;
 use crate::limits::CurrentLimits;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
-use crate::pool::Upstream;
+
+pub(crate) use upstream::Upstream;
 
 use greeting::Greeting;
 
@@ -55,7 +59,7 @@ pub(crate) enum ConnectError {
     Closed,
     #[error("the server sent something unexpected during login")]
     Protocol,
-    /// The server's own words. `metadata` of what came before is lost with the connection.
+    /// The server's own words.
     #[error("the server refuses the login: {}", failure.code)]
     Refused { failure: Failure },
 }
@@ -99,7 +103,8 @@ impl ConnectError {
 pub(crate) struct Facts {
     /// `Neo4j/…`
     pub agent: String,
-    /// Whether routing happens in the server; copied, because drivers behave accordingly.
+    /// Whether the server itself routes queries to the right member. Clients are told the same,
+    /// because drivers behave accordingly.
     pub server_side_routing: Option<bool>,
     /// Whether date-times in UTC are granted on Bolt 4.4.
     pub utc: bool,
@@ -112,8 +117,9 @@ pub(crate) struct Server {
     limits: CurrentLimits,
     metrics: Metrics,
     ranges: watch::Sender<Option<Arc<[VersionRange]>>>,
-    state: Mutex<State>,
-    /// One first connection at a time.
+    state: Ranked<Mutex<State>>,
+    /// One first connection at a time. This lock is awaited, so it is outside the order of [`Rank`]:
+    /// nobody who holds one of those locks may ask for it.
     turn: tokio::sync::Mutex<()>,
     /// The server could not be reached.
     lost: Notify,
@@ -137,7 +143,8 @@ impl Server {
         metrics: Metrics,
     ) -> Self {
         let (ranges, _) = watch::channel(None);
-        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        let state = Ranked::mutex(Rank::Server, State::default());
+        let turn = tokio::sync::Mutex::default();
         Self { dialer, routes, limits, metrics, ranges, state, turn, lost: Notify::new() }
     }
 
@@ -149,7 +156,7 @@ impl Server {
     }
 
     /// Asks the server for its versions, once at the start, and again whenever it could not be
-    /// reached: until it answers, nobody else may have a reason to try.
+    /// reached. Without this nothing might notice that the server is back: no client may come.
     pub async fn stay_informed(&self) {
         loop {
             self.discover().await;
@@ -191,9 +198,9 @@ impl Server {
         if let Some(facts) = self.known_facts(class) {
             return Ok(facts);
         }
-        let mut greeting = self.open(class).await?;
-        self.within(greeting.hello(class, self.routing_context(class), None)).await?;
-        let facts = greeting.facts().cloned().ok_or(ConnectError::Protocol)?;
+        let greeting = self.open(class).await?;
+        let hello = greeting.hello(class, self.routing_context(class));
+        let (greeting, facts) = self.within(hello).await?;
         self.lock().facts.insert((class.version, class.utc), facts.clone());
         self.keep(greeting);
         Ok(facts)
@@ -238,11 +245,10 @@ impl Server {
         let attempt = timeout(limit, attempt).await;
         let outcome = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)));
         self.note(&outcome);
-        let (greeting, metadata) = outcome?;
-        let facts = greeting.facts().cloned().ok_or(ConnectError::Protocol)?;
-        self.lock().facts.insert((class.version, class.utc), facts);
+        let logged_in = outcome?;
+        self.lock().facts.insert((class.version, class.utc), logged_in.facts().clone());
         let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
-        Ok((Box::new(greeting.into_upstream(class, lifetime)), metadata))
+        Ok(logged_in.into_upstream(lifetime))
     }
 
     /// Whether the last attempt to reach the server failed, and how long ago that began.
@@ -312,13 +318,14 @@ impl Server {
         }
     }
 
-    /// For HELLO. What a client adds to its own only matters for ROUTE, which is passed on.
+    /// The routing context for HELLO. An empty one is enough: what clients put into theirs only matters
+    /// for ROUTE, and that request is passed on as it came.
     fn routing_context(&self, class: &Class) -> Option<Dictionary> {
         class.routing.then(Dictionary::new)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+        self.state.lock()
     }
 }
 

@@ -1,18 +1,20 @@
 //! What all clients' sessions share: the upstream, the pools, the limits, the numbers.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
-use crate::auth::{Directory, Tries};
+use crate::auth::Directory;
 use crate::clients::Clients;
 use crate::config::{ClientTls, Config, Limits};
 use crate::limits::CurrentLimits;
+use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::pool::{Budget, Surroundings};
 use crate::server::{Dial, Server};
+use crate::tries::Tries;
 
 /// What every session uses.
 #[derive(Debug)]
@@ -21,12 +23,12 @@ pub(crate) struct Shared {
     directory: Arc<Directory>,
     pub clients: Arc<Clients>,
     pub registry: Registry,
-    advertised_address: RwLock<Option<String>>,
+    advertised_address: Ranked<RwLock<Option<String>>>,
     pub listening: SocketAddr,
-    pub tls: RwLock<Option<ClientTls>>,
-    sessions: Mutex<JoinSet<()>>,
+    pub tls: Ranked<RwLock<Option<ClientTls>>>,
+    sessions: Ranked<Mutex<JoinSet<()>>>,
     /// One reading of the metrics at a time.
-    pub scrape: Mutex<()>,
+    pub scrape: Ranked<Mutex<()>>,
 }
 
 impl Shared {
@@ -44,19 +46,22 @@ impl Shared {
             around,
             clients: Arc::default(),
             registry,
-            advertised_address: RwLock::new(config.advertised_address.clone()),
+            advertised_address: Ranked::rw_lock(
+                Rank::AdvertisedAddress,
+                config.advertised_address.clone(),
+            ),
             listening,
-            tls: RwLock::new(config.tls.clone()),
-            sessions: Mutex::default(),
-            scrape: Mutex::default(),
+            tls: Ranked::rw_lock(Rank::Tls, config.tls.clone()),
+            sessions: Ranked::mutex(Rank::Sessions, JoinSet::new()),
+            scrape: Ranked::mutex(Rank::Scrape, ()),
         })
     }
 
     /// Puts into force what of `config` can change while the pooler runs.
     pub fn reload(&self, config: Config) {
         self.around.limits.replace(config.limits);
-        *write(&self.advertised_address) = config.advertised_address;
-        *write(&self.tls) = config.tls;
+        *self.advertised_address.write() = config.advertised_address;
+        *self.tls.write() = config.tls;
     }
 
     pub fn limits(&self) -> Arc<Limits> {
@@ -81,7 +86,7 @@ impl Shared {
 
     /// The address that a client is told: the configured one, the one that it dialled, or ours.
     pub fn advertised(&self, dialled: Option<&str>) -> String {
-        let configured = self.advertised_address.read().unwrap_or_else(PoisonError::into_inner);
+        let configured = self.advertised_address.read();
         match (&*configured, dialled) {
             (Some(configured), _) => configured.clone(),
             (None, Some(dialled)) => dialled.to_owned(),
@@ -94,11 +99,7 @@ impl Shared {
     }
 
     /// The tasks of all clients.
-    pub fn sessions(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn sessions(&self) -> Guard<MutexGuard<'_, JoinSet<()>>> {
+        self.sessions.lock()
     }
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

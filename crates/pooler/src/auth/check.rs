@@ -3,23 +3,19 @@
 
 use std::sync::Arc;
 
-use bolt::message::Auth;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::identity::{Digest, IdentityKey};
-use super::{Directory, Outcome, TryOutcome};
-use crate::class::Class;
+use super::{Directory, Login, Outcome};
 use crate::failures;
 use crate::pool::Pool;
-use crate::server::Verdict;
+use crate::server::{ConnectError, Upstream, Verdict};
+use crate::tries::{CheckId, TryOutcome};
 
 pub(super) struct CheckJob {
     pub directory: Arc<Directory>,
-    pub key: IdentityKey,
-    pub digest: Digest,
-    pub auth: Arc<Auth>,
-    pub class: Arc<Class>,
+    pub login: Login,
+    pub id: CheckId,
     /// The directory's, when the check was asked for.
     pub generation: u64,
     pub done: watch::Sender<Option<Outcome>>,
@@ -28,8 +24,8 @@ pub(super) struct CheckJob {
 impl CheckJob {
     pub async fn run(self) {
         let directory = self.directory.clone();
-        let turn = directory.checks.acquire().await;
-        if self.is_abandoned() {
+        let turn = directory.turns.acquire().await;
+        if directory.end_check_if_unwanted(&self.login, self.id) {
             return;
         }
         let outcome = match self.forgive_earlier_failures().await {
@@ -43,98 +39,110 @@ impl CheckJob {
         done.send_replace(Some(outcome));
     }
 
-    /// Whether everybody who waited has left. The record has a receiver, and so have the tries.
-    fn is_abandoned(&self) -> bool {
-        self.done.receiver_count() <= 1 + usize::from(self.key.principal().is_some())
-    }
-
     async fn ask(&self) -> Outcome {
         let around = &self.directory.around;
         let limit = around.limits.now().connection_timeout.0;
-        let login = around.server.login(&self.class, &self.auth, limit).await;
-        let error = match login {
+        let auth = &self.login.credential.auth;
+        match around.server.login(&self.login.class, auth, limit).await {
             Ok((upstream, metadata)) => {
-                around.tries.note(self.key.principal(), TryOutcome::Worked);
+                self.note(TryOutcome::Worked);
                 if metadata.boolean("credentials_expired") == Some(true) {
-                    let pool = self.directory.new_pool(&self.key, true);
-                    pool.adopt(upstream, self.auth.clone());
+                    let pool = self.expired();
+                    self.adopt(&pool, upstream);
                     return Outcome::Expired(pool, metadata);
                 }
-                let pool = self.verified();
-                pool.adopt(upstream, self.auth.clone());
-                return Outcome::Verified(pool);
+                self.adopt(&self.verified(), upstream);
+                Outcome::Verified
             }
-            Err(error) => error,
-        };
-        warn!(user = self.key.name(), %error, "a login was not confirmed by the upstream");
-        match (error.verdict(), error.into_failure()) {
-            (Verdict::Passing, Some(failure)) => Outcome::Unavailable(failure),
-            (Verdict::Passing, None) => {
-                Outcome::Unavailable(failures::unavailable("the server can't be reached"))
-            }
-            (verdict, failure) => {
-                let failure = failure.unwrap_or_else(failures::rate_limited);
-                let is_locked = verdict == Verdict::Locked;
-                let tried = if is_locked { TryOutcome::Locked } else { TryOutcome::Failed };
-                around.tries.note(self.key.principal(), tried);
-                let mut state = self.directory.lock();
-                state.record(&self.key).refused(self.digest.clone(), failure.clone());
-                Outcome::Refused(failure)
-            }
+            Err(error) => self.refused(error),
         }
     }
 
+    fn refused(&self, error: ConnectError) -> Outcome {
+        let Login { key, digest, .. } = &self.login;
+        warn!(user = key.name(), %error, "a login was not confirmed by the upstream");
+        let tried = match error.verdict() {
+            Verdict::Passing => {
+                let failure = error.into_failure();
+                return Outcome::Unavailable(
+                    failure.unwrap_or_else(|| failures::unavailable("the server can't be reached")),
+                );
+            }
+            Verdict::Locked => TryOutcome::Locked,
+            Verdict::Rejected => TryOutcome::Failed,
+        };
+        let failure = error.into_failure().unwrap_or_else(failures::rate_limited);
+        self.note(tried);
+        self.directory.change(|state| state.record(key).refused(digest.clone(), failure.clone()));
+        Outcome::Refused(failure)
+    }
+
+    /// Remembers that the login is good. Returns the pool of its identity.
     fn verified(&self) -> Arc<Pool> {
-        let mut state = self.directory.lock();
-        let is_current = state.generation == self.generation;
-        let record = state.record(&self.key);
-        if record.pool.as_ref().is_some_and(|pool| pool.is_refused()) {
-            // What was good before has been refused since; only this one is known to be good.
-            record.forget();
-        }
-        if is_current {
-            record.verified(self.digest.clone());
-        }
-        record.pool_or(|| self.directory.new_pool(&self.key, false))
+        let Login { key, digest, .. } = &self.login;
+        let pool = self.directory.pool_of(key);
+        let was_refused = pool.is_refused();
+        self.directory.change(|state| {
+            let is_current = state.generation == self.generation;
+            let record = state.record(key);
+            if was_refused {
+                // What was good before has been refused since; only this one is known to be good.
+                record.forget();
+            }
+            if is_current {
+                record.verified(digest.clone());
+            }
+        });
+        pool
+    }
+
+    /// A pool for those who have to change their password first.
+    fn expired(&self) -> Arc<Pool> {
+        let name = self.login.key.name().to_owned();
+        Pool::single_use(self.directory.new_pool_id(), name, self.directory.around.clone())
+    }
+
+    fn adopt(&self, pool: &Arc<Pool>, upstream: Box<Upstream>) {
+        pool.adopt(upstream, self.login.credential.clone());
     }
 
     /// The server counts failures until a login works, however long that takes, and the third locks
     /// the user. So before a credential that may be wrong becomes the third, one that is good goes
     /// ahead, if there is any.
     async fn forgive_earlier_failures(&self) -> Result<(), Outcome> {
+        let Login { key, class, .. } = &self.login;
         let around = &self.directory.around;
-        let pool = self.directory.lock().record(&self.key).pool.clone();
-        let Some(pool) = pool.filter(|_| around.tries.may_lock(self.key.principal())) else {
+        let pool = self.directory.change(|state| state.record(key).pool().cloned());
+        let Some(pool) = pool.filter(|_| around.tries.may_lock(key.principal())) else {
             return Ok(());
         };
         let Some(credential) = pool.credential() else { return Ok(()) };
         let limit = around.limits.now().connection_timeout.0;
-        match around.server.login(&self.class, &credential, limit).await {
+        match around.server.login(class, &credential.auth, limit).await {
             Ok((upstream, _)) => {
-                around.tries.note(self.key.principal(), TryOutcome::Worked);
+                self.note(TryOutcome::Worked);
                 pool.adopt(upstream, credential);
                 Ok(())
             }
             Err(error) if error.verdict() == Verdict::Passing => Ok(()),
             Err(error) => {
-                info!(user = self.key.name(), %error, "a stored credential is no longer good");
-                around.tries.note(self.key.principal(), TryOutcome::Locked);
+                info!(user = key.name(), %error, "a stored credential is no longer good");
+                self.note(TryOutcome::Locked);
                 let failure = error.into_failure().unwrap_or_else(failures::rate_limited);
                 pool.forget_credential(&failure);
                 Err(Outcome::Refused(failures::rate_limited()))
             }
         }
     }
+
+    fn note(&self, outcome: TryOutcome) {
+        self.directory.around.tries.note(self.login.key.principal(), outcome);
+    }
 }
 
 /// However the check ends, nobody waits for it any more.
 impl Drop for CheckJob {
     fn drop(&mut self) {
-        {
-            let mut state = self.directory.lock();
-            state.waiting_checks -= 1;
-            state.record(&self.key).end_check(&self.digest);
-        }
-        self.directory.around.tries.end(self.key.principal(), &self.done);
+        self.directory.end_check(&self.login, self.id);
     }
 }

@@ -1,5 +1,7 @@
 //! Credentials as a name and a digest: enough to recognise them, useless to whoever finds them.
 
+use std::hash::{Hash, Hasher};
+
 use aws_lc_rs::{constant_time, hmac, rand};
 use bolt::message::Auth;
 use bolt::packstream::{Put, put_value};
@@ -26,13 +28,20 @@ impl IdentityKey {
     }
 }
 
-/// All of a login, credentials included, under the process's own key.
-#[derive(Clone, Debug)]
+/// All of a login, credentials included, under the process's own key. It is as good as an id: two
+/// logins have the same one only if they are the same.
+#[derive(Clone, Debug, Eq)]
 pub(super) struct Digest([u8; DIGEST_BYTES]);
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 
@@ -55,7 +64,7 @@ impl Digester {
         (IdentityKey { principal, digest }, Digest(whole))
     }
 
-    /// Of the entries that `counts`, in the order of their keys.
+    /// The digest of those entries that `counts` accepts, in the order of their keys.
     fn digest(&self, auth: &Auth, counts: impl Fn(&str) -> bool) -> [u8; DIGEST_BYTES] {
         let mut entries: Vec<_> = auth.0.iter().filter(|(key, _)| counts(key)).collect();
         entries.sort_by_key(|(key, _)| *key);

@@ -1,20 +1,22 @@
 //! The limit over the pools of all principals. A pool that finds it exhausted asks, and is served in
 //! the order of asking as connections end or others give way.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
-use super::Pool;
+use super::{Pool, PoolId};
+use crate::ids::Ids;
 use crate::limits::CurrentLimits;
+use crate::locks::{Rank, Ranked};
 
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: CurrentLimits,
-    state: Mutex<State>,
-    /// Some pool asks, or was promised a connection.
+    state: Ranked<Mutex<State>>,
+    /// What [`State::is_wanted`] says, to be read without the lock.
     is_wanted: AtomicBool,
     /// Something happened that may serve a pool.
     changed: Notify,
@@ -22,21 +24,41 @@ pub(crate) struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
-    open: usize,
-    /// Pools that want to grow with the connections that they had when they asked, the first to
-    /// ask in front.
-    asking: VecDeque<(Weak<Pool>, usize)>,
+    /// The permits that exist: so many connections are open.
+    granted: HashSet<u64>,
+    ids: Ids,
+    /// Pools that want to grow, the first to ask in front.
+    asking: VecDeque<Asking>,
     /// Pools for which another one is closing a connection.
-    promised: VecDeque<Weak<Pool>>,
+    promised: VecDeque<Asking>,
 }
 
-/// The right to have one upstream connection open. The default one grants nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Permit(Option<Arc<Budget>>);
+/// A pool that wants to open a connection.
+#[derive(Debug)]
+struct Asking {
+    id: PoolId,
+    pool: Weak<Pool>,
+    /// How many connections it had when it asked.
+    open: usize,
+}
+
+/// The right to have one upstream connection open, given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    id: u64,
+    budget: Arc<Budget>,
+}
 
 impl State {
+    /// Some pool asks, or was promised a connection.
     fn is_wanted(&self) -> bool {
         !self.promised.is_empty() || !self.asking.is_empty()
+    }
+
+    fn grant(&mut self, budget: &Arc<Budget>) -> Permit {
+        let id = self.ids.next();
+        self.granted.insert(id);
+        Permit { id, budget: budget.clone() }
     }
 }
 
@@ -44,49 +66,55 @@ impl Budget {
     pub fn new(limits: CurrentLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Mutex::default(),
+            state: Ranked::mutex(Rank::Budget, State::default()),
             is_wanted: AtomicBool::new(false),
             changed: Notify::new(),
         })
     }
 
+    /// The one door to the state, so that `is_wanted` always says what the state says.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let changed = change(&mut state);
+        self.is_wanted.store(state.is_wanted(), Ordering::Relaxed);
+        changed
+    }
+
     pub fn take(self: &Arc<Self>) -> Option<Permit> {
-        let mut state = self.lock();
-        // Nobody overtakes those who asked.
-        if state.open >= self.limit() || state.is_wanted() {
-            return None;
-        }
-        state.open += 1;
-        Some(Permit(Some(self.clone())))
+        self.change(|state| {
+            // Nobody overtakes those who asked.
+            let is_free = state.granted.len() < self.limit() && !state.is_wanted();
+            is_free.then(|| state.grant(self))
+        })
     }
 
     /// Puts a pool with `open` connections in the queue, once.
     pub fn ask(&self, pool: &Arc<Pool>, open: usize) {
-        let mut state = self.lock();
-        let is_same = |other: &Weak<Pool>| other.as_ptr() == Arc::as_ptr(pool);
-        let is_known = state.asking.iter().any(|(asking, _)| is_same(asking))
-            || state.promised.iter().any(is_same);
-        if !is_known {
-            state.asking.push_back((Arc::downgrade(pool), open));
-            self.is_wanted.store(true, Ordering::Relaxed);
-            self.changed.notify_one();
-        }
+        self.change(|state| {
+            let mut known = state.asking.iter().chain(&state.promised);
+            if known.all(|other| other.id != pool.id) {
+                state.asking.push_back(Asking { id: pool.id, pool: Arc::downgrade(pool), open });
+                self.changed.notify_one();
+            }
+        });
     }
 
-    /// Whether a pool with `open` connections is to close one now: the other pool that asks first
-    /// has none, or would still have fewer. Only one pool is told so for each that asks.
-    pub fn claims(&self, pool: &Arc<Pool>, open: usize) -> bool {
+    /// Whether this pool, which has `open` connections, is to close one so that another pool can
+    /// open one. That depends on the pool that has asked first: this one makes room if that one has
+    /// no connection at all, or if after the exchange that one would still not have more than this
+    /// one. For each pool that asks, only one is told to make room.
+    pub fn claims(&self, pool: PoolId, open: usize) -> bool {
         if !self.is_wanted.load(Ordering::Relaxed) {
             return false;
         }
-        let mut state = self.lock();
-        let is_over_share = state.asking.front().is_some_and(|(asking, theirs)| {
-            asking.as_ptr() != Arc::as_ptr(pool) && (*theirs == 0 || open > theirs + 1)
-        });
-        if is_over_share && let Some((asking, _)) = state.asking.pop_front() {
-            state.promised.push_back(asking);
-        }
-        is_over_share
+        self.change(|state| {
+            let claims =
+                |first: &mut Asking| first.id != pool && (first.open == 0 || open > first.open + 1);
+            let claiming = state.asking.pop_front_if(claims);
+            let is_claimed = claiming.is_some();
+            state.promised.extend(claiming);
+            is_claimed
+        })
     }
 
     /// Serves pools that ask, for ever. `others` are asked to let an idle connection go.
@@ -105,18 +133,17 @@ impl Budget {
         }
     }
 
-    /// Who may grow now, if there is room.
+    /// The pool that may grow now, if there is room. Pools that have gone meanwhile are passed over.
     fn next_to_serve(self: &Arc<Self>) -> Option<(Arc<Pool>, Permit)> {
-        let mut state = self.lock();
-        let mut next = None;
-        while next.is_none() && state.open < self.limit() {
-            let first = state.promised.pop_front();
-            let Some(first) = first.or_else(|| Some(state.asking.pop_front()?.0)) else { break };
-            next = first.upgrade();
-        }
-        self.is_wanted.store(state.is_wanted(), Ordering::Relaxed);
-        state.open += usize::from(next.is_some());
-        next.map(|pool| (pool, Permit(Some(self.clone()))))
+        self.change(|state| {
+            while state.granted.len() < self.limit() {
+                let first = state.promised.pop_front().or_else(|| state.asking.pop_front())?;
+                if let Some(pool) = first.pool.upgrade() {
+                    return Some((pool, state.grant(self)));
+                }
+            }
+            None
+        })
     }
 
     fn limit(&self) -> usize {
@@ -125,19 +152,16 @@ impl Budget {
             limit => limit,
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(budget) = self.0.take() {
-            budget.lock().open -= 1;
-            if budget.is_wanted.load(Ordering::Relaxed) {
-                budget.changed.notify_one();
-            }
+        let is_wanted = self.budget.change(|state| {
+            state.granted.remove(&self.id);
+            state.is_wanted()
+        });
+        if is_wanted {
+            self.budget.changed.notify_one();
         }
     }
 }

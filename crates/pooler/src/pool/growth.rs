@@ -5,20 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::Failure;
-use bolt::message::Auth;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::connection::{Connection, ConnectionId};
 use super::state::State;
-use super::{AcquireError, Actions, Connection, Permit, Pool};
-use crate::auth::TryOutcome;
+use super::{Actions, Answer, Credential, Permit, Pool, Upstream};
 use crate::class::Class;
 use crate::server::{ConnectError, Verdict};
+use crate::tries::TryOutcome;
 
-/// A connection that is being opened. If the attempt ends in a panic, the pool's count is right
-/// again all the same.
+/// A connection that is going to be opened.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub id: ConnectionId,
+    pub class: Arc<Class>,
+    pub permit: Permit,
+}
+
+/// A connection that is being opened. If the attempt ends in a panic, it is counted out all the
+/// same.
 struct Attempt {
     pool: Arc<Pool>,
+    id: ConnectionId,
     class: Arc<Class>,
     is_over: bool,
 }
@@ -26,42 +35,50 @@ struct Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if !self.is_over {
-            let mut state = self.pool.lock();
-            state.end_connect(&self.class);
-            state.left(&self.class);
+            self.pool.change(|state, _| state.give_up_connect(&self.class, self.id));
         }
     }
 }
 
+/// What a refused login means for the pool.
+enum Refusal {
+    /// The credential is no longer good.
+    Rejected(Failure),
+    /// Nobody of that name is let in for a while.
+    Locked,
+    /// Nothing: another attempt may work.
+    Passing,
+}
+
 impl Pool {
-    /// Takes in a connection that was opened for a credential check, if there is room.
-    pub fn adopt(self: &Arc<Self>, mut upstream: Connection, credential: Arc<Auth>) {
+    /// Takes in a connection that was opened for a credential check, if there is room. Whoever was
+    /// waiting for a working credential is served in any case.
+    pub fn adopt(self: &Arc<Self>, upstream: Box<Upstream>, credential: Arc<Credential>) {
         let permit = self.around.budget.take();
-        let mut state = self.lock();
-        state.prove(credential);
-        let has_room = state.open < self.max_size();
-        if let Some(permit) = permit.filter(|_| has_room) {
-            upstream.permit = permit;
-            upstream.epoch = state.epoch;
-            state.entered(&upstream.class);
-            state.leased += 1;
-            drop(state);
-            self.offer(upstream);
-        } else {
-            // Whoever was waiting for a working credential is served now.
-            let mut actions = Actions::default();
-            self.grow(&mut state, &mut actions, None);
-            drop(state);
+        let rejected = self.change(|state, actions| {
+            state.prove(credential);
+            let has_room = state.open() < self.max_size() && !state.is_closed();
+            match permit.filter(|_| has_room) {
+                Some(permit) => {
+                    let id = state.enter(&upstream.class);
+                    let connection = Connection::new(id, upstream, permit, state.epoch());
+                    self.place(state, actions, connection);
+                    None
+                }
+                None => {
+                    self.grow(state, actions, None);
+                    Some(upstream)
+                }
+            }
+        });
+        if let Some(upstream) = rejected {
             upstream.close();
-            self.carry_out(actions);
         }
     }
 
     /// It is this pool's turn to open a connection, among those of all principals.
     pub fn grow_with(self: &Arc<Self>, permit: Permit) {
-        let mut actions = Actions::default();
-        self.grow(&mut self.lock(), &mut actions, Some(permit));
-        self.carry_out(actions);
+        self.change(|state, actions| self.grow(state, actions, Some(permit)));
     }
 
     /// Starts connections for those who wait and can't be served by what there is. `granted` is
@@ -72,32 +89,32 @@ impl Pool {
         actions: &mut Actions,
         mut granted: Option<Permit>,
     ) {
-        if state.credential.is_none() {
+        // Nearly every unit of work ends like this: nothing more is spent on it then.
+        if !state.is_anybody_waiting() {
+            return;
+        }
+        if state.credential().is_none() {
             actions.refuse.extend(state.take_hopeless());
             return;
         }
         let parallel = self.parallel_connects(state);
-        while !state.is_blocked() && state.connecting < parallel {
-            let has_room = state.open < self.max_size();
-            // So it is whenever the pool is busy: nothing more is spent on it then.
+        while !state.is_blocked() && state.connecting() < parallel {
+            let has_room = state.open() < self.max_size();
             if !has_room && !state.has_idle() {
                 return;
             }
             let Some(class) = state.uncovered_class() else { return };
             let own = has_room.then(|| granted.take().or_else(|| self.around.budget.take()));
-            let permit = match (own.flatten(), state.has_idle()) {
-                (Some(permit), _) => permit,
-                (None, false) => return self.around.budget.ask(self, state.open),
+            let permit = match own.flatten() {
+                Some(permit) => permit,
                 // Idle connections of other classes make room for this one.
-                (None, true) => {
-                    let Some(mut idle) = state.evict_idle() else { return };
-                    let permit = std::mem::take(&mut idle.permit);
-                    actions.close.push(idle);
-                    permit
-                }
+                None => match state.evict_idle() {
+                    Some(idle) => actions.replace(idle),
+                    None => return self.around.budget.ask(self, state.open()),
+                },
             };
-            state.begin_connect(&class);
-            actions.connect.push((class, permit));
+            let id = state.begin_connect(&class);
+            actions.connect(id, class, permit);
         }
     }
 
@@ -106,33 +123,28 @@ impl Pool {
         if state.is_proven() { self.around.limits.now().max_parallel_connects } else { 1 }
     }
 
-    pub(super) async fn connect(self: Arc<Self>, class: Arc<Class>, permit: Permit) {
-        let mut attempt = Attempt { pool: self.clone(), class: class.clone(), is_over: false };
-        let (credential, epoch) = {
-            let state = self.lock();
-            (state.credential.clone(), state.epoch)
-        };
+    pub(super) async fn connect(self: Arc<Self>, plan: Plan) {
+        let Plan { id, class, permit } = plan;
+        let mut attempt = Attempt { pool: self.clone(), id, class: class.clone(), is_over: false };
+        let (credential, epoch) = self.look(|state| (state.credential().cloned(), state.epoch()));
         // It may have been refused while this connection was being planned.
         let Some(credential) = credential else { return };
         let timeout = self.around.limits.now().connection_timeout.0;
-        let opened = self.around.server.connect(&class, &credential, timeout).await;
+        let opened = self.around.server.connect(&class, &credential.auth, timeout).await;
         attempt.is_over = true;
         match opened {
-            Ok(mut upstream) => {
+            Ok(upstream) => {
                 self.around.tries.note(self.principal(), TryOutcome::Worked);
-                upstream.permit = permit;
-                upstream.epoch = epoch;
-                {
-                    let mut state = self.lock();
-                    state.end_connect(&class);
-                    state.leased += 1;
+                let connection = Connection::new(id, upstream, permit, epoch);
+                self.change(|state, actions| {
+                    state.end_connect(&class, id);
                     state.prove(credential);
-                }
-                self.offer(upstream);
+                    self.place(state, actions, connection);
+                });
             }
             Err(error) => {
                 drop(permit);
-                self.connect_failed(&class, &error, &credential);
+                self.connect_failed(&class, id, &error, &credential);
             }
         }
     }
@@ -142,50 +154,55 @@ impl Pool {
     fn connect_failed(
         self: &Arc<Self>,
         class: &Arc<Class>,
+        id: ConnectionId,
         error: &ConnectError,
-        credential: &Arc<Auth>,
+        credential: &Credential,
     ) {
         self.around.metrics.upstream_connect_failed(error);
         warn!(user = %self.name, %error, "cannot open an upstream connection");
-        let mut pause = GROWTH_PAUSE;
-        let mut rejection: Option<Failure> = None;
-        let answer = match error {
-            ConnectError::Refused { failure } => {
-                match error.verdict() {
-                    Verdict::Rejected => {
-                        self.around.tries.note(self.principal(), TryOutcome::Failed);
-                        rejection = Some(failure.clone());
-                    }
-                    Verdict::Locked => {
-                        self.around.tries.note(self.principal(), TryOutcome::Locked);
-                        pause = LOCK_TIME;
-                    }
-                    Verdict::Passing => {}
+        let refusal = self.note_refusal(error);
+        self.change(|state, actions| {
+            state.give_up_connect(class, id);
+            let has_others = state.open() > 0;
+            let pause = match refusal {
+                Refusal::Rejected(failure) => {
+                    state.refuse_if_current(credential, failure);
+                    has_others.then_some(GROWTH_PAUSE)
                 }
-                AcquireError::Refused(failure.clone())
-            }
-            other => AcquireError::Unavailable(other.to_string()),
-        };
-        let mut actions = Actions::default();
-        {
-            let mut state = self.lock();
-            state.end_connect(class);
-            state.left(class);
-            let is_current =
-                state.credential.as_ref().is_some_and(|current| Arc::ptr_eq(current, credential));
-            if let Some(failure) = rejection.filter(|_| is_current) {
-                state.refuse(failure);
-            }
-            let is_locked = pause == LOCK_TIME;
-            let has_others = state.open > 0;
-            state.blocked_until = (has_others || is_locked).then(|| Instant::now() + pause);
+                Refusal::Locked => Some(LOCK_TIME),
+                Refusal::Passing => has_others.then_some(GROWTH_PAUSE),
+            };
+            state.block_until(pause.map(|pause| Instant::now() + pause));
             if !has_others {
                 let waiters = state.take_waiters().into_iter();
-                actions.refuse = waiters.map(|waiter| (waiter, answer.clone())).collect();
+                actions.refuse.extend(waiters.map(|waiter| (waiter, answer_to(error))));
             }
-            self.grow(&mut state, &mut actions, None);
+            self.grow(state, actions, None);
+        });
+    }
+
+    /// Counts a refusal among the tries of the principal.
+    fn note_refusal(&self, error: &ConnectError) -> Refusal {
+        let ConnectError::Refused { failure } = error else { return Refusal::Passing };
+        match error.verdict() {
+            Verdict::Rejected => {
+                self.around.tries.note(self.principal(), TryOutcome::Failed);
+                Refusal::Rejected(failure.clone())
+            }
+            Verdict::Locked => {
+                self.around.tries.note(self.principal(), TryOutcome::Locked);
+                Refusal::Locked
+            }
+            Verdict::Passing => Refusal::Passing,
         }
-        self.carry_out(actions);
+    }
+}
+
+/// What those are told who have waited for a connection that could not be opened.
+fn answer_to(error: &ConnectError) -> Answer {
+    match error {
+        ConnectError::Refused { failure } => Answer::Refused(failure.clone()),
+        other => Answer::Unavailable(other.to_string()),
     }
 }
 

@@ -4,30 +4,39 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use super::{Pool, Upstream};
+use tokio::time::Instant;
+
+use super::Pool;
+use super::connection::Connection;
+use crate::server::Upstream;
 
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Arc<Pool>,
     /// Gone only while the lease is being dropped.
-    upstream: Option<Box<Upstream>>,
+    connection: Option<Connection>,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, mut upstream: Box<Upstream>) -> Self {
-        upstream.was_used = true;
-        Self { pool, upstream: Some(upstream) }
+    pub(super) fn new(pool: Arc<Pool>, connection: Connection) -> Self {
+        Self { pool, connection: Some(connection) }
     }
 
-    /// Takes the connection out; the pool's count stays as it is.
-    pub(super) fn into_upstream(mut self) -> Box<Upstream> {
-        self.upstream.take().expect(PRESENT)
+    /// Since when the connection had not been used when this lease began.
+    pub fn idle_since(&self) -> Instant {
+        self.connection.as_ref().expect(PRESENT).idle_since
+    }
+
+    /// Returns the connection without having used it.
+    pub(super) fn give_back(mut self) {
+        let connection = self.connection.take().expect(PRESENT);
+        self.pool.put_back(connection);
     }
 
     /// Closes the connection, whatever state it is in.
     pub fn discard(mut self) {
-        let upstream = self.upstream.take().expect(PRESENT);
-        self.pool.discard(upstream);
+        let connection = self.connection.take().expect(PRESENT);
+        self.pool.discard(connection);
     }
 }
 
@@ -35,21 +44,24 @@ impl Deref for Lease {
     type Target = Upstream;
 
     fn deref(&self) -> &Upstream {
-        self.upstream.as_ref().expect(PRESENT)
+        &self.connection.as_ref().expect(PRESENT).upstream
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Upstream {
-        self.upstream.as_mut().expect(PRESENT)
+        &mut self.connection.as_mut().expect(PRESENT).upstream
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match self.upstream.take() {
-            Some(upstream) if upstream.is_clean() => self.pool.offer(upstream),
-            Some(upstream) => self.pool.discard(upstream),
+        match self.connection.take() {
+            Some(mut connection) if connection.upstream.is_clean() => {
+                connection.was_used = true;
+                self.pool.put_back(connection);
+            }
+            Some(connection) => self.pool.discard(connection),
             None => {}
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::info;
 
+use super::state::State;
 use super::{Actions, Pool};
 
 pub(super) fn start(pool: &Arc<Pool>) {
@@ -43,12 +44,13 @@ impl Pool {
     /// become idle later are watched from the next tick on: they come and go with every query, and
     /// waking this task for each would cost more than it gives.
     fn drop_ended(self: &Arc<Self>, cx: &mut Context<'_>) {
-        let mut actions = Actions::default();
-        self.lock().sweep(&mut actions.close, |upstream, _| !upstream.poll_quiet(cx));
-        if !actions.close.is_empty() {
-            info!(user = %self.name, count = actions.close.len(), "idle upstream connections have ended");
+        let count = self.change(|state, actions| {
+            state.sweep(&mut actions.close, |connection, _| !connection.upstream.poll_quiet(cx));
+            actions.close.len()
+        });
+        if count > 0 {
+            info!(user = %self.name, count, "idle upstream connections have ended");
         }
-        self.carry_out(actions);
     }
 
     fn drop_old_and_refill(self: &Arc<Self>) {
@@ -57,29 +59,30 @@ impl Pool {
         let is_old = |idle_since: Instant| {
             limits.max_idle_time.limit().is_some_and(|limit| now >= idle_since + limit)
         };
-        let mut actions = Actions::default();
-        {
-            let mut state = self.lock();
-            let wanted = if state.clients > 0 { limits.min_connection_pool_size } else { 0 };
-            let epoch = state.epoch;
-            state.sweep(&mut actions.close, |upstream, open| {
-                now >= upstream.expires
-                    || upstream.epoch != epoch
+        self.change(|state, actions| {
+            let wanted = if state.has_members() { limits.min_connection_pool_size } else { 0 };
+            let epoch = state.epoch();
+            state.sweep(&mut actions.close, |connection, open| {
+                now >= connection.upstream.expires
+                    || connection.epoch != epoch
                     || open > limits.max_connection_pool_size
-                    || (open > wanted && is_old(upstream.idle_since))
+                    || (open > wanted && is_old(connection.idle_since))
             });
-            self.grow(&mut state, &mut actions, None);
-            while state.connecting < self.parallel_connects(&state)
-                && state.credential.is_some()
-                && !state.is_blocked()
-                && let Some(class) = state.class_below(wanted)
-                && let Some(permit) = self.around.budget.take()
-            {
-                state.begin_connect(&class);
-                actions.connect.push((class, permit));
-            }
+            self.grow(state, actions, None);
+            self.refill(state, actions, wanted);
+        });
+    }
+
+    /// Opens connections ahead of need until there are `wanted`.
+    fn refill(self: &Arc<Self>, state: &mut State, actions: &mut Actions, wanted: usize) {
+        while state.connecting() < self.parallel_connects(state)
+            && state.may_connect()
+            && let Some(class) = state.class_below(wanted)
+            && let Some(permit) = self.around.budget.take()
+        {
+            let id = state.begin_connect(&class);
+            actions.connect(id, class, permit);
         }
-        self.carry_out(actions);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
+use bolt::Failure;
 use tokio::time::Instant;
 
 use super::requests::offered;
@@ -15,20 +16,9 @@ use crate::client::{Drain, Room, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
-use crate::pool::{AcquireError, Acquiring, Lease, Pool, Ticket};
+use crate::pool::{Acquired, Answer, Lease, Pool, Ticket};
 use crate::reason::Reason;
 use crate::unit::{Event, UnitLimits};
-
-/// What came of asking the pool.
-enum Acquired {
-    Lease(Lease),
-    /// There is no connection for this unit.
-    Refused(AcquireError),
-    /// The client has left or changed its mind, or has waited for too long: the unit is over.
-    Over,
-    /// The client broke the protocol while it waited.
-    Ended(End),
-}
 
 impl Pump<'_> {
     /// Returns with a connection, or with the unit over.
@@ -38,51 +28,51 @@ impl Pump<'_> {
         };
         let (pool, class) = (member.pool.clone(), class.clone());
         let began = self.now;
-        loop {
-            let acquired = match pool.acquire(&class) {
-                Ok(Acquiring::Ready(lease)) => Acquired::Lease(lease),
-                Ok(Acquiring::Waiting(ticket)) => Box::pin(self.queue(ticket)).await,
-                Err(error) => Acquired::Refused(error),
+        while !self.unit.is_over() {
+            let lease = match pool.acquire(&class) {
+                Acquired::Ready(lease) => Some(lease),
+                Acquired::Waiting(ticket) => Box::pin(self.queue(ticket)).await?,
+                Acquired::QueueFull { waiting } => {
+                    pool.complain(waiting);
+                    self.refuse(Reason::MaxWaitingClients, failures::queue_full(waiting));
+                    None
+                }
+                Acquired::Refused(failure) => {
+                    self.refuse(Reason::CredentialRefused, failure);
+                    None
+                }
             };
-            match acquired {
-                Acquired::Lease(lease) => {
-                    if let Some(lease) = self.alive(lease, &pool).await {
-                        self.session.shared.metrics().acquired(self.now - began);
-                        return self.begin(lease);
-                    }
-                }
-                Acquired::Refused(error) => {
-                    self.refuse(error);
-                    return Ok(());
-                }
-                Acquired::Over => return Ok(()),
-                Acquired::Ended(end) => return Err(end),
+            if let Some(lease) = lease
+                && let Some(lease) = self.alive(lease, &pool).await
+            {
+                self.session.shared.metrics().acquired(self.now - began);
+                return self.begin(lease);
             }
         }
+        Ok(())
     }
 
-    async fn queue(&mut self, mut ticket: Ticket) -> Acquired {
+    /// Waits in the queue. Returns without a connection if the unit is over: the client has left or
+    /// changed its mind, or was refused.
+    async fn queue(&mut self, mut ticket: Ticket) -> Result<Option<Lease>, End> {
         self.session.client.entry.set_state(ClientState::Waiting);
         let mut alarm = Alarm::default();
         while !self.unit.is_over() {
             let due = self.with_tracker(|unit, tracker, _| unit.next_due(tracker));
             let client = &mut self.session.client;
-            let answer =
-                |cx: &mut Context<'_>, _| (Pin::new(&mut ticket.answer).poll(cx), Room::Some);
+            let answer = |cx: &mut Context<'_>, _| (Pin::new(&mut ticket).poll(cx), Room::Some);
             let woken = client.wait(Drain::Heeded, &mut alarm, due, answer).await;
             self.now = Instant::now();
             match woken {
-                Woken::Other(Ok(Ok(lease))) => return Acquired::Lease(lease),
-                Woken::Other(Ok(Err(error))) => return Acquired::Refused(error),
-                // The pool has gone, so nobody will answer.
-                Woken::Other(Err(_)) => {
-                    let gone = AcquireError::Unavailable("the pool was closed".into());
-                    return Acquired::Refused(gone);
+                Woken::Other(Answer::Ready(lease)) => return Ok(Some(lease)),
+                Woken::Other(Answer::Unavailable(why)) => {
+                    self.refuse(Reason::Unavailable, failures::unavailable(why));
+                }
+                Woken::Other(Answer::Refused(failure)) => {
+                    self.refuse(Reason::CredentialRefused, failure);
                 }
                 Woken::Input => {
-                    if let Err(end) = client.front().map(drop) {
-                        return Acquired::Ended(end);
-                    }
+                    client.front()?;
                     if client.resets() > 0 {
                         self.feed(Event::ResetWanted);
                     }
@@ -94,13 +84,13 @@ impl Pump<'_> {
                 Woken::Alarm => self.on_alarm(),
             }
         }
-        Acquired::Over
+        Ok(None)
     }
 
     /// Asks a connection that has rested for long for a sign of life.
     async fn alive(&mut self, mut lease: Lease, pool: &Arc<Pool>) -> Option<Lease> {
         let limits = self.session.shared.limits();
-        let rested = self.now.saturating_duration_since(lease.idle_since);
+        let rested = self.now.saturating_duration_since(lease.idle_since());
         let needs_check = limits.liveness_check_timeout.limit().is_some_and(|limit| rested > limit);
         if !needs_check {
             return Some(lease);
@@ -113,7 +103,7 @@ impl Pump<'_> {
         }
         self.count(Reason::LivenessCheck);
         // What killed this one has most likely killed those that rested with it.
-        pool.drop_idle_since(lease.idle_since);
+        pool.drop_idle_since(lease.idle_since());
         lease.discard();
         None
     }
@@ -133,15 +123,7 @@ impl Pump<'_> {
         self.offer_requests()
     }
 
-    fn refuse(&mut self, error: AcquireError) {
-        let (reason, failure) = match error {
-            AcquireError::QueueFull(waiting) => {
-                self.complain();
-                (Reason::MaxWaitingClients, failures::queue_full(waiting))
-            }
-            AcquireError::Unavailable(why) => (Reason::Unavailable, failures::unavailable(why)),
-            AcquireError::Refused(failure) => (Reason::CredentialRefused, failure),
-        };
+    fn refuse(&mut self, reason: Reason, failure: Failure) {
         self.count(reason);
         self.refusal = Some(failure);
         self.feed(Event::NoConnection(reason));

@@ -10,18 +10,21 @@ use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Vers
 use net::{Disagreement, Wire};
 use tokio::time::Instant;
 
-use super::{ConnectError, Dial, Facts};
+use super::{ConnectError, Dial, Facts, Upstream};
 use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::{Metrics, OpenUpstream};
-use crate::pool::{Permit, Upstream};
 
+/// A connection on which nobody has logged in yet.
 pub(super) struct Greeting {
+    link: Link,
+    stage: Stage,
+}
+
+/// The socket, and what reads messages from it.
+struct Link {
     wire: Wire,
     scanner: Scanner,
-    stage: Stage,
-    connection_id: String,
-    receive_timeout: Option<Duration>,
     counted: OpenUpstream,
 }
 
@@ -30,7 +33,23 @@ enum Stage {
     Offered(Vec<VersionRange>),
     Agreed(Version),
     /// HELLO was answered; LOGON comes next.
-    Greeted(Arc<Class>, Facts),
+    Greeted(Greeted),
+}
+
+/// What HELLO has settled.
+struct Greeted {
+    class: Arc<Class>,
+    facts: Facts,
+    connection_id: String,
+    receive_timeout: Option<Duration>,
+}
+
+/// A connection on which somebody has logged in.
+pub(super) struct LoggedIn {
+    link: Link,
+    greeted: Greeted,
+    /// What the server says to the login.
+    pub metadata: Dictionary,
 }
 
 impl Greeting {
@@ -39,22 +58,18 @@ impl Greeting {
         dialer: &dyn Dial,
         metrics: &Metrics,
     ) -> Result<(Self, Vec<VersionRange>), ConnectError> {
-        let mut greeting = Self::dial(dialer, metrics).await?;
-        let ranges = match greeting.propose(&NEO4J_PROPOSALS).await? {
-            Answer::Manifest(ranges) => {
-                greeting.stage = Stage::Offered(ranges.clone());
-                ranges
-            }
+        let mut link = Link::dial(dialer, metrics).await?;
+        let (stage, ranges) = match link.propose(&NEO4J_PROPOSALS).await? {
+            Answer::Manifest(ranges) => (Stage::Offered(ranges.clone()), ranges),
             Answer::Agreed(version) => {
-                greeting.stage = Stage::Agreed(version);
-                version::narrow(&NEO4J_RANGES, version)
+                (Stage::Agreed(version), version::narrow(&NEO4J_RANGES, version))
             }
         };
         // What is newer than anything we know can't be forwarded safely.
         let ranges = version::common(&NEO4J_RANGES, &ranges);
         match ranges.is_empty() {
             true => Err(ConnectError::VersionGone(Version::V4_4)),
-            false => Ok((greeting, ranges)),
+            false => Ok((Self { link, stage }, ranges)),
         }
     }
 
@@ -64,38 +79,19 @@ impl Greeting {
         version: Version,
         metrics: &Metrics,
     ) -> Result<Self, ConnectError> {
-        let mut greeting = Self::dial(dialer, metrics).await?;
+        let mut link = Link::dial(dialer, metrics).await?;
         // From 6.0 versions are offered by manifest only.
         let proposal = if version >= Version::V6_0 {
             Proposal::Manifest
         } else {
             Proposal::Range(VersionRange { newest: version, below: 0 })
         };
-        greeting.stage = match greeting.propose(&[proposal]).await? {
+        let stage = match link.propose(&[proposal]).await? {
             Answer::Manifest(ranges) => Stage::Offered(ranges),
             Answer::Agreed(version) => Stage::Agreed(version),
         };
+        let mut greeting = Self { link, stage };
         if greeting.agree(version) { Ok(greeting) } else { Err(ConnectError::VersionGone(version)) }
-    }
-
-    async fn dial(dialer: &dyn Dial, metrics: &Metrics) -> Result<Self, ConnectError> {
-        let socket = dialer.dial().await?;
-        Ok(Self {
-            wire: Wire::new(socket),
-            scanner: Scanner::new(LOGIN_MESSAGE_MAX),
-            stage: Stage::Agreed(Version::V4_4),
-            connection_id: String::new(),
-            receive_timeout: None,
-            counted: metrics.upstream_opened(),
-        })
-    }
-
-    async fn propose(&mut self, proposals: &[Proposal]) -> Result<Answer, ConnectError> {
-        let answer = net::propose(&mut self.wire, proposals).await;
-        answer.map_err(|disagreement| match disagreement {
-            Disagreement::Lost(_) => ConnectError::Closed,
-            Disagreement::Refused(error) => ConnectError::NoAgreement(error),
-        })
     }
 
     /// Chooses `version`, if that was not done yet and can be.
@@ -104,7 +100,7 @@ impl Greeting {
             if !ranges.iter().any(|range| range.contains(version)) {
                 return false;
             }
-            net::choose(&mut self.wire, version);
+            net::choose(&mut self.link.wire, version);
             self.stage = Stage::Agreed(version);
         }
         matches!(self.stage, Stage::Agreed(agreed) if agreed == version)
@@ -115,49 +111,54 @@ impl Greeting {
         match &self.stage {
             Stage::Offered(ranges) => ranges.iter().any(|range| range.contains(class.version)),
             Stage::Agreed(version) => *version == class.version,
-            Stage::Greeted(greeted, _) => greeted == class,
+            Stage::Greeted(greeted) => greeted.class == *class,
         }
     }
 
     pub fn is_alive(&mut self) -> bool {
         let waker = std::task::Waker::noop();
-        self.wire.poll_fill(&mut std::task::Context::from_waker(waker)).is_pending()
+        self.link.wire.poll_fill(&mut std::task::Context::from_waker(waker)).is_pending()
     }
 
-    /// Says HELLO, with credentials before Bolt 5.1, and reads the answer.
+    /// Says HELLO without credentials. Returns what the server says about itself.
     pub async fn hello(
-        &mut self,
+        mut self,
         class: &Arc<Class>,
         routing: Option<Dictionary>,
-        auth: Option<&Auth>,
-    ) -> Result<Dictionary, ConnectError> {
-        self.put_hello(class, routing, auth)?;
-        self.flush().await?;
-        self.read_hello(class).await
+    ) -> Result<(Self, Facts), ConnectError> {
+        self.put_hello(class, routing, None)?;
+        self.link.flush().await?;
+        let (greeted, _) = self.link.read_hello(class).await?;
+        let facts = greeted.facts.clone();
+        Ok((Self { link: self.link, stage: Stage::Greeted(greeted) }, facts))
     }
 
-    /// Logs in, from wherever this connection stands. Returns what the server says to it.
+    /// Logs in, from wherever this connection stands.
     pub async fn login(
         mut self,
         class: &Arc<Class>,
         routing: Option<Dictionary>,
         auth: &Auth,
-    ) -> Result<(Self, Dictionary), ConnectError> {
+    ) -> Result<LoggedIn, ConnectError> {
         if !class.version.has_logon() {
-            let metadata = self.hello(class, routing, Some(auth)).await?;
-            return Ok((self, metadata));
+            // Before Bolt 5.1 the credentials are part of HELLO.
+            self.put_hello(class, routing, Some(auth))?;
+            self.link.flush().await?;
+            let (greeted, metadata) = self.link.read_hello(class).await?;
+            return Ok(LoggedIn { link: self.link, greeted, metadata });
         }
-        let greeted = matches!(self.stage, Stage::Greeted(..));
-        if !greeted {
+        if !matches!(self.stage, Stage::Greeted(_)) {
             self.put_hello(class, routing, None)?;
         }
-        Request::Logon(auth.clone()).put(&mut self.wire.output);
-        self.flush().await?;
-        if !greeted {
-            self.read_hello(class).await?;
-        }
-        let metadata = self.success().await?;
-        Ok((self, metadata))
+        let Self { mut link, stage } = self;
+        Request::Logon(auth.clone()).put(&mut link.wire.output);
+        link.flush().await?;
+        let greeted = match stage {
+            Stage::Greeted(greeted) => greeted,
+            _ => link.read_hello(class).await?.0,
+        };
+        let metadata = link.success().await?;
+        Ok(LoggedIn { link, greeted, metadata })
     }
 
     fn put_hello(
@@ -180,11 +181,34 @@ impl Greeting {
             auth: auth.cloned(),
             other: class.notifications.clone(),
         };
-        Request::Hello(hello).put(&mut self.wire.output);
+        Request::Hello(hello).put(&mut self.link.wire.output);
         Ok(())
     }
+}
 
-    async fn read_hello(&mut self, class: &Arc<Class>) -> Result<Dictionary, ConnectError> {
+impl Link {
+    async fn dial(dialer: &dyn Dial, metrics: &Metrics) -> Result<Self, ConnectError> {
+        let socket = dialer.dial().await?;
+        Ok(Self {
+            wire: Wire::new(socket),
+            scanner: Scanner::new(LOGIN_MESSAGE_MAX),
+            counted: metrics.upstream_opened(),
+        })
+    }
+
+    async fn propose(&mut self, proposals: &[Proposal]) -> Result<Answer, ConnectError> {
+        let answer = net::propose(&mut self.wire, proposals).await;
+        answer.map_err(|disagreement| match disagreement {
+            Disagreement::Lost(_) => ConnectError::Closed,
+            Disagreement::Refused(error) => ConnectError::NoAgreement(error),
+        })
+    }
+
+    /// Reads the answer to HELLO.
+    async fn read_hello(
+        &mut self,
+        class: &Arc<Class>,
+    ) -> Result<(Greeted, Dictionary), ConnectError> {
         let metadata = self.success().await?;
         let hints = metadata.get("hints").and_then(Value::as_dictionary);
         let facts = Facts {
@@ -192,44 +216,13 @@ impl Greeting {
             server_side_routing: hints.and_then(|hints| hints.boolean("ssr.enabled")),
             utc: metadata.strings("patch_bolt").iter().any(|patch| patch == "utc"),
         };
-        self.receive_timeout = hints
+        let receive_timeout = hints
             .and_then(|hints| hints.integer("connection.recv_timeout_seconds"))
             .and_then(|seconds| u64::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs);
-        self.connection_id = metadata.str("connection_id").unwrap_or_default().to_owned();
-        self.stage = Stage::Greeted(class.clone(), facts);
-        Ok(metadata)
-    }
-
-    pub fn facts(&self) -> Option<&Facts> {
-        match &self.stage {
-            Stage::Greeted(_, facts) => Some(facts),
-            _ => None,
-        }
-    }
-
-    /// The connection, once it has logged in.
-    pub fn into_upstream(self, class: &Arc<Class>, lifetime: Duration) -> Upstream {
-        let agent = self.facts().map_or("", |facts| &facts.agent);
-        let may_leak_warnings = may_leak_warnings(agent, class.version);
-        let now = Instant::now();
-        Upstream {
-            wire: self.wire,
-            scanner: Scanner::new(MESSAGE_MAX),
-            tracker: Tracker::ready(),
-            class: class.clone(),
-            id: self.connection_id,
-            expires: now + lifetime,
-            idle_since: now,
-            was_used: false,
-            epoch: 0,
-            permit: Permit::default(),
-            alarm: Alarm::default(),
-            receive_timeout: self.receive_timeout,
-            may_leak_warnings,
-            _counted: self.counted,
-        }
+        let connection_id = metadata.str("connection_id").unwrap_or_default().to_owned();
+        Ok((Greeted { class: class.clone(), facts, connection_id, receive_timeout }, metadata))
     }
 
     async fn success(&mut self) -> Result<Dictionary, ConnectError> {
@@ -255,6 +248,30 @@ impl Greeting {
 
     async fn flush(&mut self) -> Result<(), ConnectError> {
         self.wire.flush().await.map_err(|_| ConnectError::Closed)
+    }
+}
+
+impl LoggedIn {
+    pub fn facts(&self) -> &Facts {
+        &self.greeted.facts
+    }
+
+    /// The connection, ready for units of work, and what the server said to the login.
+    pub fn into_upstream(self, lifetime: Duration) -> (Box<Upstream>, Dictionary) {
+        let Self { link, greeted, metadata } = self;
+        let upstream = Box::new(Upstream {
+            wire: link.wire,
+            scanner: Scanner::new(MESSAGE_MAX),
+            tracker: Tracker::ready(),
+            may_leak_warnings: may_leak_warnings(&greeted.facts.agent, greeted.class.version),
+            class: greeted.class,
+            id: greeted.connection_id,
+            expires: Instant::now() + lifetime,
+            receive_timeout: greeted.receive_timeout,
+            alarm: Alarm::default(),
+            _counted: link.counted,
+        });
+        (upstream, metadata)
     }
 }
 

@@ -1,4 +1,5 @@
-//! One connection to the server, logged in, with what is known about its state.
+//! One connection to the server, logged in, with what is known about its state. It knows nothing of
+//! pools: when it may be used, and by whom, is decided there.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -9,13 +10,9 @@ use bolt::{Request, RequestTag, Scanned, Scanner, Summary, Tracker};
 use net::Wire;
 use tokio::time::Instant;
 
-use super::Permit;
 use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::OpenUpstream;
-
-/// In a box, because it is handed from list to lease to queue.
-pub(crate) type Connection = Box<Upstream>;
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -25,20 +22,15 @@ pub(crate) struct Upstream {
     pub class: Arc<Class>,
     /// How the server calls this connection in its list.
     pub id: String,
+    /// From then on it is closed instead of being used for another unit of work.
     pub expires: Instant,
-    /// When it was last handed back.
-    pub idle_since: Instant,
-    /// A client has had it.
-    pub was_used: bool,
-    /// Of the pool, when this connection was planned.
-    pub epoch: u64,
-    pub permit: Permit,
     /// The server promised a sign of life more often than this while it works.
     pub receive_timeout: Option<Duration>,
     /// Of the unit of work that has the connection. It stays from one unit to the next.
     pub alarm: Alarm,
     /// A warning about a result that was broken off can turn up in the next one.
     pub may_leak_warnings: bool,
+    /// Counts this connection as open in the metrics for as long as it exists.
     pub _counted: OpenUpstream,
 }
 
@@ -86,13 +78,36 @@ impl Upstream {
     }
 
     /// Says goodbye if the server is listening, and closes.
-    pub fn close(self: Box<Self>) {
+    pub fn close(self) {
         let is_clean = self.is_clean();
-        let Self { wire, .. } = *self;
-        wire.close(|output| {
+        self.wire.close(|output| {
             if is_clean {
                 Request::Goodbye.put(output);
             }
         });
+    }
+}
+
+#[cfg(test)]
+impl Upstream {
+    /// A connection to nobody, and its other end.
+    pub fn for_test(
+        class: &Arc<Class>,
+        metrics: &crate::metrics::Metrics,
+    ) -> (Box<Self>, tokio::io::DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let upstream = Self {
+            wire: Wire::new(net::Socket::Other(Box::new(ours))),
+            scanner: Scanner::new(1024),
+            tracker: Tracker::ready(),
+            class: class.clone(),
+            id: "bolt-1".to_owned(),
+            expires: Instant::now() + Duration::from_secs(3600),
+            receive_timeout: None,
+            alarm: Alarm::default(),
+            may_leak_warnings: false,
+            _counted: metrics.upstream_opened(),
+        };
+        (Box::new(upstream), theirs)
     }
 }

@@ -3,23 +3,27 @@
 //! right password too; only a login that works lets it count anew (measured on 5.26).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Check, Outcome};
+use crate::locks::{Guard, Rank, Ranked};
 
-#[derive(Debug, Default)]
-pub(crate) struct Tries(Mutex<HashMap<String, Tally>>);
+#[derive(Debug)]
+pub(crate) struct Tries(Ranked<Mutex<HashMap<String, Tally>>>);
 
 #[derive(Debug, Default)]
 struct Tally {
     failed: VecDeque<Instant>,
     since_success: usize,
-    running: Vec<Check>,
+    /// Checks that are under way, the oldest in front.
+    running: Vec<CheckId>,
 }
+
+/// Tells the checks of credentials apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CheckId(pub u64);
 
 /// What the upstream said to a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,32 +35,39 @@ pub(crate) enum TryOutcome {
 }
 
 /// Whether a credential that may be wrong can be sent upstream now.
-pub(super) enum Turn {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
     Go,
     /// It depends on what comes of this one.
-    WaitFor(Check),
+    WaitFor(CheckId),
     Refuse,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self(Ranked::mutex(Rank::Tries, HashMap::new()))
+    }
 }
 
 impl Tries {
     /// Counts a check as under way, unless it could be the third failure in a short time. Whoever
     /// has no name can't be locked.
-    pub(super) fn begin(&self, principal: Option<&str>, check: &Check) -> Turn {
+    pub fn begin(&self, principal: Option<&str>, check: CheckId) -> Turn {
         let Some(principal) = principal else { return Turn::Go };
         let mut tallies = self.lock();
         let tally = tallies.entry(principal.to_owned()).or_default();
         tally.forget_old();
         if tally.failed.len() + tally.running.len() < FAILED_MAX {
-            tally.running.push(check.clone());
+            tally.running.push(check);
             return Turn::Go;
         }
-        tally.running.first().cloned().map_or(Turn::Refuse, Turn::WaitFor)
+        tally.running.first().copied().map_or(Turn::Refuse, Turn::WaitFor)
     }
 
-    pub(super) fn end(&self, principal: Option<&str>, check: &watch::Sender<Option<Outcome>>) {
+    pub fn end(&self, principal: Option<&str>, check: CheckId) {
         let mut tallies = self.lock();
         if let Some(tally) = principal.and_then(|name| tallies.get_mut(name)) {
-            tally.running.retain(|running| !running.same_channel(&check.subscribe()));
+            tally.running.retain(|running| *running != check);
         }
     }
 
@@ -95,8 +106,8 @@ impl Tries {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tally>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<String, Tally>>> {
+        self.0.lock()
     }
 }
 
@@ -109,3 +120,29 @@ impl Tally {
 const LOCK_TIME: Duration = Duration::from_secs(5);
 const FAILED_MAX: usize = 2;
 const NAMES_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_try_waits_for_the_first_or_is_refused() {
+        let tries = Tries::default();
+        let (eve, bob) = (Some("eve"), Some("bob"));
+        assert_eq!(tries.begin(eve, CheckId(1)), Turn::Go);
+        assert_eq!(tries.begin(eve, CheckId(2)), Turn::Go);
+        assert_eq!(tries.begin(eve, CheckId(3)), Turn::WaitFor(CheckId(1)));
+        assert_eq!(tries.begin(bob, CheckId(4)), Turn::Go);
+        // It is the check that ends, not any check of that name.
+        tries.end(eve, CheckId(4));
+        assert_eq!(tries.begin(eve, CheckId(3)), Turn::WaitFor(CheckId(1)));
+        for check in [1, 2] {
+            tries.note(eve, TryOutcome::Failed);
+            tries.end(eve, CheckId(check));
+        }
+        assert_eq!(tries.begin(eve, CheckId(3)), Turn::Refuse);
+        assert!(tries.may_lock(eve) && !tries.may_lock(bob));
+        tries.note(eve, TryOutcome::Worked);
+        assert_eq!(tries.begin(eve, CheckId(3)), Turn::Go);
+    }
+}

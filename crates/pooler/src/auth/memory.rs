@@ -1,0 +1,103 @@
+//! What the directory remembers: identities with their pools, and the checks that are under way.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolt::Failure;
+use tracing::debug;
+
+use super::Directory;
+use super::checks::Checks;
+use super::identity::IdentityKey;
+use super::record::Record;
+use crate::pool::{Pool, PoolId};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub records: HashMap<IdentityKey, Record>,
+    pub checks: Checks,
+    /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
+    pub generation: u64,
+}
+
+impl Directory {
+    /// Somebody may have changed passwords: whoever comes next is checked again.
+    pub fn forget_verified(&self) {
+        let pools = self.change(|state| {
+            state.generation += 1;
+            state.records.values_mut().for_each(Record::forget);
+            state.pools()
+        });
+        pools.iter().for_each(Pool::doubt_credential);
+        debug!("verified credentials are forgotten");
+    }
+
+    /// A server said that what this pool's clients logged in with has expired.
+    pub fn distrust(&self, pool: &Arc<Pool>, why: &Failure) {
+        self.change(|state| {
+            state.generation += 1;
+            let records = state.records.values_mut();
+            records.filter(|record| record.has_pool(pool.id)).for_each(Record::forget);
+        });
+        pool.forget_credential(why);
+    }
+
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        self.change(|state| state.pools())
+    }
+
+    /// Drops what is out of date, and pools that nobody uses, with their credentials.
+    pub fn tidy(&self) {
+        let ttl = self.around.limits.now().auth_cache_ttl.0;
+        let unused = self.pools().into_iter().filter(Pool::close_if_unused);
+        let unused: HashSet<PoolId> = unused.map(|pool| pool.id).collect();
+        // What is taken out is dropped after the lock has been given back.
+        let _forgotten = self.change(|state| state.tidy(ttl, &unused));
+        self.around.tries.tidy();
+    }
+
+    /// The pool that all clients of this identity share. If there is none, it is created.
+    pub(super) fn pool_of(&self, key: &IdentityKey) -> Arc<Pool> {
+        if let Some(pool) = self.change(|state| state.record(key).pool().cloned()) {
+            return pool;
+        }
+        let new = Pool::shared(self.new_pool_id(), key.name().to_owned(), self.around.clone());
+        // Somebody else may have been quicker.
+        self.change(|state| state.record(key).pool_or(&new))
+    }
+
+    pub(super) fn forget_pool(&self, key: &IdentityKey, id: PoolId) {
+        let _forgotten = self.change(|state| state.record(key).take_pool(id));
+    }
+
+    pub(super) fn new_pool_id(&self) -> PoolId {
+        PoolId(self.ids.next())
+    }
+
+    /// The one door to the state. `change` may not call anything that takes the lock of a pool.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock())
+    }
+}
+
+impl State {
+    pub fn record(&mut self, key: &IdentityKey) -> &mut Record {
+        self.records.entry(key.clone()).or_default()
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.records.values().filter_map(|record| record.pool().cloned()).collect()
+    }
+
+    /// Forgets what is out of date. Returns the pools among those in `unused` that were known.
+    fn tidy(&mut self, ttl: Duration, unused: &HashSet<PoolId>) -> Vec<Arc<Pool>> {
+        let mut forgotten = Vec::new();
+        self.records.retain(|_, record| {
+            record.forget_old(ttl);
+            forgotten.extend(record.take_pool_of(unused));
+            !record.is_empty()
+        });
+        forgotten
+    }
+}

@@ -1,0 +1,61 @@
+//! What was decided while a pool's lock was held and has to be done after that: sockets are closed,
+//! connections opened and clients woken only when nobody has to wait for it.
+
+use std::sync::Arc;
+
+use super::connection::{Connection, ConnectionId};
+use super::growth::Plan;
+use super::queue::Waiter;
+use super::{Answer, Lease, Permit, Pool};
+use crate::class::Class;
+use crate::server::Upstream;
+
+#[derive(Debug, Default)]
+pub(super) struct Actions {
+    pub close: Vec<Connection>,
+    /// Upstreams whose permits have gone to other connections.
+    replaced: Vec<Box<Upstream>>,
+    connect: Vec<Plan>,
+    pub refuse: Vec<(Waiter, Answer)>,
+    /// At most one: every change puts at most one connection somewhere.
+    hand: Option<(Waiter, Connection)>,
+}
+
+impl Actions {
+    pub fn connect(&mut self, id: ConnectionId, class: Arc<Class>, permit: Permit) {
+        self.connect.push(Plan { id, class, permit });
+    }
+
+    /// Closes a connection so that another one can be opened with its permit.
+    pub fn replace(&mut self, connection: Connection) -> Permit {
+        let (upstream, permit) = connection.into_parts();
+        self.replaced.push(upstream);
+        permit
+    }
+
+    pub fn hand(&mut self, waiter: Waiter, connection: Connection) {
+        debug_assert!(self.hand.is_none(), "one change puts one connection somewhere");
+        self.hand = Some((waiter, connection));
+    }
+
+    pub fn carry_out(self, pool: &Arc<Pool>) {
+        let Self { close, replaced, connect, refuse, hand } = self;
+        if let Some((waiter, connection)) = hand {
+            let lease = Lease::new(pool.clone(), connection);
+            // If the waiter has gone meanwhile, the lease comes back and serves the next one.
+            if let Err(Answer::Ready(lease)) = waiter.answer.send(Answer::Ready(lease)) {
+                lease.give_back();
+            }
+        }
+        close.into_iter().for_each(Connection::close);
+        for upstream in replaced {
+            upstream.close();
+        }
+        for (waiter, answer) in refuse {
+            let _ = waiter.answer.send(answer);
+        }
+        for plan in connect {
+            tokio::spawn(pool.clone().connect(plan));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A connection as its pool keeps it: the upstream itself, the right to have it open, and what
+//! decides whether it may be used again.
+
+use tokio::time::Instant;
+
+use super::Permit;
+use crate::server::Upstream;
+
+/// Tells the connections of one pool apart, from the moment in which opening them is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ConnectionId(pub u64);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub id: ConnectionId,
+    pub upstream: Box<Upstream>,
+    /// The pool's when opening this connection was decided. Connections of an earlier epoch are
+    /// closed instead of used again.
+    pub epoch: u64,
+    /// When it was last given back, or opened.
+    pub idle_since: Instant,
+    /// A client has had it.
+    pub was_used: bool,
+    permit: Permit,
+}
+
+impl Connection {
+    pub fn new(id: ConnectionId, upstream: Box<Upstream>, permit: Permit, epoch: u64) -> Self {
+        Self { id, upstream, epoch, idle_since: Instant::now(), was_used: false, permit }
+    }
+
+    /// Closes the connection, and then gives up the right to have it open.
+    pub fn close(self) {
+        self.upstream.close();
+        drop(self.permit);
+    }
+
+    /// Takes the right to have a connection open over to another one. The upstream remains to be
+    /// closed.
+    pub fn into_parts(self) -> (Box<Upstream>, Permit) {
+        (self.upstream, self.permit)
+    }
+}

@@ -1,0 +1,183 @@
+//! All connections of a pool by class: those that are idle, and the ids of those that are elsewhere.
+//! How many there are of any kind is the length of a list, never a number kept beside it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::connection::{Connection, ConnectionId};
+use crate::class::Class;
+
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    /// Only classes that have a connection, so there are no more than connections.
+    shelves: Vec<Shelf>,
+}
+
+/// The connections of one class.
+#[derive(Debug)]
+struct Shelf {
+    class: Arc<Class>,
+    /// The one used last stands at the end. It is the next to be used, so that the others can grow
+    /// old and be closed when fewer are needed.
+    idle: Vec<Connection>,
+    /// Held by units of work.
+    leased: HashSet<ConnectionId>,
+    /// Being opened.
+    connecting: HashSet<ConnectionId>,
+}
+
+impl Shelf {
+    fn new(class: Arc<Class>) -> Self {
+        let (leased, connecting) = (HashSet::new(), HashSet::new());
+        Self { class, idle: Vec::new(), leased, connecting }
+    }
+
+    fn open(&self) -> usize {
+        self.idle.len() + self.leased.len() + self.connecting.len()
+    }
+}
+
+impl Connections {
+    /// Idle, leased or being opened.
+    pub fn open(&self) -> usize {
+        self.shelves.iter().map(Shelf::open).sum()
+    }
+
+    pub fn idle(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.idle.len()).sum()
+    }
+
+    pub fn leased(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.leased.len()).sum()
+    }
+
+    pub fn connecting(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.connecting.len()).sum()
+    }
+
+    pub fn open_of(&self, class: &Arc<Class>) -> usize {
+        self.find(class).map_or(0, Shelf::open)
+    }
+
+    pub fn connecting_of(&self, class: &Arc<Class>) -> usize {
+        self.find(class).map_or(0, |shelf| shelf.connecting.len())
+    }
+
+    pub fn has_idle(&self) -> bool {
+        self.shelves.iter().any(|shelf| !shelf.idle.is_empty())
+    }
+
+    /// A connection of this class is going to be opened.
+    pub fn begin_connect(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        self.shelf(class).connecting.insert(id);
+    }
+
+    /// It is open now. Until it is put somewhere it counts as leased.
+    pub fn end_connect(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        let shelf = self.shelf(class);
+        let was_connecting = shelf.connecting.remove(&id);
+        debug_assert!(was_connecting, "{id:?} was not being opened");
+        shelf.leased.insert(id);
+    }
+
+    /// It could not be opened.
+    pub fn give_up_connect(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        let was_connecting = self.shelf(class).connecting.remove(&id);
+        debug_assert!(was_connecting, "{id:?} was not being opened");
+        self.tidy();
+    }
+
+    /// Takes in a connection that was opened elsewhere. Until it is put somewhere it counts as
+    /// leased.
+    pub fn enter(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        self.shelf(class).leased.insert(id);
+    }
+
+    /// Leases the idle connection of this class that was used last, if it `is_good`. Those that are
+    /// not are added to `ended`.
+    pub fn lease_idle(
+        &mut self,
+        class: &Arc<Class>,
+        ended: &mut Vec<Connection>,
+        mut is_good: impl FnMut(&mut Connection) -> bool,
+    ) -> Option<Connection> {
+        let shelf = self.shelves.iter_mut().find(|shelf| is_same(&shelf.class, class))?;
+        while let Some(mut connection) = shelf.idle.pop() {
+            if is_good(&mut connection) {
+                shelf.leased.insert(connection.id);
+                return Some(connection);
+            }
+            ended.push(connection);
+        }
+        self.tidy();
+        None
+    }
+
+    /// Nobody needs a leased connection now: it becomes idle.
+    pub fn rest(&mut self, connection: Connection) {
+        let shelf = self.shelf(&connection.upstream.class);
+        let was_leased = shelf.leased.remove(&connection.id);
+        debug_assert!(was_leased, "{:?} was not leased", connection.id);
+        shelf.idle.push(connection);
+    }
+
+    /// A leased connection is going to be closed.
+    pub fn end(&mut self, connection: &Connection) {
+        let was_leased = self.shelf(&connection.upstream.class).leased.remove(&connection.id);
+        debug_assert!(was_leased, "{:?} was not leased", connection.id);
+        self.tidy();
+    }
+
+    /// Takes out the connection that has been idle for longest, of any class.
+    pub fn evict_idle(&mut self) -> Option<Connection> {
+        let since = |shelf: &Shelf| shelf.idle.first().map(|first| first.idle_since);
+        let shelves = self.shelves.iter_mut().filter(|shelf| !shelf.idle.is_empty());
+        let oldest = shelves.min_by_key(|shelf| since(shelf))?.idle.remove(0);
+        self.tidy();
+        Some(oldest)
+    }
+
+    /// Adds the idle connections that `ends` says so of to `ended`. It is told how many connections
+    /// are open at that moment.
+    pub fn sweep(
+        &mut self,
+        ended: &mut Vec<Connection>,
+        mut ends: impl FnMut(&mut Connection, usize) -> bool,
+    ) {
+        let mut open = self.open();
+        for shelf in &mut self.shelves {
+            ended.extend(shelf.idle.extract_if(.., |connection| {
+                let ends = ends(connection, open);
+                open -= usize::from(ends);
+                ends
+            }));
+        }
+        self.tidy();
+    }
+
+    /// For assertions.
+    pub fn classes_with_idle(&self) -> impl Iterator<Item = &Arc<Class>> {
+        self.shelves.iter().filter(|shelf| !shelf.idle.is_empty()).map(|shelf| &shelf.class)
+    }
+
+    fn find(&self, class: &Arc<Class>) -> Option<&Shelf> {
+        self.shelves.iter().find(|shelf| is_same(&shelf.class, class))
+    }
+
+    fn shelf(&mut self, class: &Arc<Class>) -> &mut Shelf {
+        match self.shelves.iter().position(|shelf| is_same(&shelf.class, class)) {
+            Some(index) => &mut self.shelves[index],
+            None => self.shelves.push_mut(Shelf::new(class.clone())),
+        }
+    }
+
+    /// Forgets classes without connections: clients choose their classes freely.
+    fn tidy(&mut self) {
+        self.shelves.retain(|shelf| shelf.open() > 0);
+    }
+}
+
+/// Clients that share a class mostly share its allocation, which is quicker to see.
+pub(super) fn is_same(a: &Arc<Class>, b: &Arc<Class>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}

@@ -1,0 +1,198 @@
+//! One pool against an upstream that never answers, so that nothing happens but what a test does.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bolt::message::Auth;
+use bolt::{Dictionary, Version};
+use tokio::io::{AsyncReadExt, DuplexStream};
+
+use super::*;
+use crate::config::Limits;
+use crate::server::{Dial, Dialling};
+
+struct Nowhere;
+
+impl Dial for Nowhere {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// What pools share, around an upstream that never answers.
+pub(crate) fn surroundings(limits: Limits) -> Arc<Surroundings> {
+    let limits = CurrentLimits::new(limits);
+    let (metrics, _) = Metrics::new();
+    let server = Server::new(Arc::new(Nowhere), false, limits.clone(), metrics.clone());
+    let (server, budget) = (Arc::new(server), Budget::new(limits.clone()));
+    Arc::new(Surroundings { server, limits, metrics, budget, tries: Tries::default() })
+}
+
+/// Clients of this minor version share connections with nobody else.
+pub(crate) fn class(minor: u8) -> Arc<Class> {
+    let notifications = Dictionary::new();
+    let version = Version::new(5, minor);
+    Arc::new(Class { version, utc: false, routing: false, notifications })
+}
+
+pub(crate) fn credential(id: u64) -> Arc<Credential> {
+    Arc::new(Credential { id, auth: Auth::basic("eve", "secret") })
+}
+
+/// A pool with an idle connection of `class`, and the server's end of it.
+fn pool_with_one(
+    id: u64,
+    class: &Arc<Class>,
+    around: &Arc<Surroundings>,
+) -> (Arc<Pool>, DuplexStream) {
+    let pool = Pool::shared(PoolId(id), "eve".to_owned(), around.clone());
+    let (upstream, server) = Upstream::for_test(class, &around.metrics);
+    pool.adopt(upstream, credential(1));
+    (pool, server)
+}
+
+fn ready(acquired: Acquired) -> Lease {
+    match acquired {
+        Acquired::Ready(lease) => lease,
+        other => panic!("no connection is free: {other:?}"),
+    }
+}
+
+fn waiting(acquired: Acquired) -> Ticket {
+    match acquired {
+        Acquired::Waiting(ticket) => ticket,
+        other => panic!("nobody has to wait: {other:?}"),
+    }
+}
+
+/// Clients, waiting, active, idle, being opened.
+fn numbers(pool: &Pool) -> [usize; 5] {
+    pool.numbers().by_state().map(|(_, count)| count)
+}
+
+#[tokio::test]
+async fn numbers_follow_a_connection_wherever_it_goes() {
+    let class = class(8);
+    let (pool, _server) = pool_with_one(1, &class, &surroundings(Limits::default()));
+    assert_eq!(numbers(&pool), [0, 0, 0, 1, 0]);
+    let member = pool.join(&class, &credential(2), None).unwrap();
+    let lease = ready(pool.acquire(&class));
+    assert_eq!(numbers(&pool), [1, 0, 1, 0, 0]);
+    // Another one is being opened for whoever waits, and goes on being so.
+    let ticket = waiting(pool.acquire(&class));
+    assert_eq!(numbers(&pool), [1, 1, 1, 0, 1]);
+    drop(lease);
+    assert_eq!(numbers(&pool), [1, 0, 1, 0, 1]);
+    let Answer::Ready(lease) = ticket.await else { panic!("it was handed over") };
+    drop(lease);
+    assert_eq!(numbers(&pool), [1, 0, 0, 1, 1]);
+    ready(pool.acquire(&class)).discard();
+    pool.left(member);
+    assert_eq!(numbers(&pool), [0, 0, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_waiter_who_leaves_after_the_hand_off_returns_the_connection() {
+    let class = class(8);
+    let (pool, _server) = pool_with_one(1, &class, &surroundings(Limits::default()));
+    let lease = ready(pool.acquire(&class));
+    let (first, second) = (waiting(pool.acquire(&class)), waiting(pool.acquire(&class)));
+    drop(lease);
+    assert_eq!(pool.numbers().cl_waiting, 1);
+    drop(first);
+    assert_eq!(pool.numbers().cl_waiting, 0);
+    drop(second);
+    // The two that were begun for those who waited go on being opened.
+    assert_eq!(numbers(&pool), [0, 0, 0, 1, 2]);
+}
+
+#[tokio::test]
+async fn connections_that_ended_are_closed_even_if_the_queue_is_full() {
+    let limits = Limits { max_waiting_clients: 1, ..Limits::default() };
+    let around = surroundings(limits);
+    let pool = Pool::shared(PoolId(1), "eve".to_owned(), around.clone());
+    let (mut upstream, mut server) = Upstream::for_test(&class(8), &around.metrics);
+    upstream.expires = Instant::now() + Duration::from_millis(1);
+    pool.adopt(upstream, credential(1));
+    let _ticket = waiting(pool.acquire(&class(7)));
+    std::thread::sleep(Duration::from_millis(2));
+    assert!(matches!(pool.acquire(&class(8)), Acquired::QueueFull { waiting: 1 }));
+    // The server is told goodbye.
+    let mut said = Vec::new();
+    server.read_to_end(&mut said).await.unwrap();
+    assert_eq!(said, [0, 2, 0xb0, bolt::message::tag::GOODBYE, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_panic_under_the_lock_ends_the_connections_of_that_pool_only() {
+    let class = class(8);
+    let around = surroundings(Limits::default());
+    let (broken, _server) = pool_with_one(1, &class, &around);
+    let (upstream, _other_server) = Upstream::for_test(&class, &around.metrics);
+    broken.adopt(upstream, credential(1));
+    let (whole, _third_server) = pool_with_one(2, &class, &around);
+    let lease = ready(broken.acquire(&class));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        broken.change(|_, _| panic!("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    // The one that was idle is closed with the next change, the other one when it is given back.
+    let _ticket = waiting(broken.acquire(&class));
+    assert_eq!(around.metrics.upstream_counts(), (3, 1));
+    drop(lease);
+    assert_eq!(around.metrics.upstream_counts(), (3, 2));
+    assert_eq!(numbers(&whole), [0, 0, 0, 1, 0]);
+    drop(ready(whole.acquire(&class)));
+}
+
+#[tokio::test]
+async fn only_an_unused_pool_can_be_closed_and_nobody_joins_it_then() {
+    let class = class(8);
+    let pool = Pool::shared(PoolId(1), "eve".to_owned(), surroundings(Limits::default()));
+    let member = pool.join(&class, &credential(1), Some(1)).unwrap();
+    assert_eq!(pool.join(&class, &credential(2), Some(1)), Err(JoinError::Full));
+    assert!(!pool.close_if_unused());
+    pool.left(member);
+    assert!(pool.close_if_unused());
+    assert_eq!(pool.join(&class, &credential(3), None), Err(JoinError::Closed));
+}
+
+#[tokio::test]
+async fn a_refusal_counts_against_the_credential_that_was_sent() {
+    let mut state = State::default();
+    state.prove(credential(1));
+    state.refuse_if_current(&credential(2), crate::failures::rate_limited());
+    assert!(!state.is_refused());
+    state.refuse_if_current(&credential(1), crate::failures::rate_limited());
+    assert!(state.is_refused() && state.credential().is_none());
+    assert_eq!(state.join(&class(8), &credential(3), None), Err(JoinError::Refused));
+}
+
+#[tokio::test]
+async fn there_are_as_many_permits_as_the_limit_says() {
+    let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
+    let budget = surroundings(limits).budget.clone();
+    let (first, second) = (budget.take().unwrap(), budget.take().unwrap());
+    assert!(budget.take().is_none());
+    drop(first);
+    let third = budget.take().unwrap();
+    assert!(budget.take().is_none());
+    drop((second, third));
+    assert!(budget.take().is_some());
+}
+
+#[tokio::test]
+async fn a_pool_makes_room_for_another_one_that_has_less() {
+    let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
+    let around = surroundings(limits);
+    let (rich, _server) = pool_with_one(1, &class(8), &around);
+    let (poor, _other_server) = pool_with_one(2, &class(8), &around);
+    let _lease = ready(poor.acquire(&class(8)));
+    let _ticket = waiting(poor.acquire(&class(8)));
+    // Both have one, so that the exchange would only turn the tables.
+    assert!(!around.budget.claims(rich.id, 1));
+    assert!(!around.budget.claims(rich.id, 2));
+    assert!(!around.budget.claims(poor.id, 9));
+    assert!(around.budget.claims(rich.id, 3));
+    // For each that asks one makes room.
+    assert!(!around.budget.claims(rich.id, 3));
+}
