@@ -10,6 +10,13 @@ use crate::label::LabelExpression;
 use crate::store::Direction;
 use crate::value::Value;
 
+/// An index changes no result, so these commands are accepted and have no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaCommand {
+    CreateIndex,
+    DropIndex,
+}
+
 /// Single queries joined by UNION; each is a list of clauses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {

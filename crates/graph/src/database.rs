@@ -7,13 +7,14 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::ast::SchemaCommand;
 use crate::bind::bind;
 use crate::bound::Query;
 use crate::calendar::Moment;
 use crate::context::{Context, Control, Procedures};
 use crate::error::{Error, Result};
 use crate::exec::{self, Counters, Rows, Writer};
-use crate::parser::{self, Body, SchemaCommand};
+use crate::parser::{self, Body};
 use crate::row::Row;
 use crate::store::Graph;
 use crate::value::Map;

@@ -13,11 +13,10 @@ mod tokens;
 
 use std::sync::Arc;
 
-use crate::ast::Query;
+use crate::ast::{Query, SchemaCommand};
 use crate::error::{Error, Result};
-use crate::lexer::{Spanned, Token, tokenize};
-
-pub use schema::SchemaCommand;
+use crate::lexer::{Token, tokenize};
+use tokens::Parser;
 
 /// A query, with the words that may stand before it.
 #[derive(Clone, Debug)]
@@ -38,15 +37,7 @@ pub enum Body {
 
 pub fn parse(query: &str) -> Result<Statement> {
     let tokens = tokenize(query)?;
-    let mut parser = Parser { query, tokens, at: 0, depth: 0 };
-    parser.statement()
-}
-
-struct Parser<'a> {
-    query: &'a str,
-    tokens: Vec<Spanned>,
-    at: usize,
-    depth: usize,
+    Parser::new(query, tokens).statement()
 }
 
 impl Parser<'_> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::{Aggregate, Expression};
 use crate::error::Result;
 use crate::kinds::{AggregateKind, Quantifier, Shortest, SubqueryKind, Unary};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::{Call, Clause, Expression, Imports};
 use crate::error::{Error, Result};
 use crate::lexer::Token;

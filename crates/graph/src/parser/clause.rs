@@ -1,6 +1,6 @@
 //! Queries and their clauses, each by its first word.
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::{Clause, Expression, Query, Single};
 use crate::error::{Error, Result};
 use crate::lexer::Token;

@@ -1,7 +1,7 @@
 //! Expressions with operators, by precedence climbing. It needs few stack frames for each level, so
 //! that nested expressions take little of the stack.
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::Expression;
 use crate::error::{Error, Result};
 use crate::kinds::{Binary, Unary};

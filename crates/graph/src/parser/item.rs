@@ -1,6 +1,6 @@
 //! The items of WITH, RETURN, SET and REMOVE.
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::{Expression, Item, Projection, RemoveItem, SetItem, SortKey};
 use crate::error::Result;
 

@@ -1,6 +1,6 @@
 //! Lists, and comprehensions, which begin like lists.
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::Expression;
 use crate::error::Result;
 use crate::lexer::Token;

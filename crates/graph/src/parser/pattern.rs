@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Parser;
+use super::tokens::Parser;
 use crate::ast::{
     Clause, Expression, Item, NodePattern, Pattern, Projection, Query, RelationshipPattern, Single,
 };

@@ -1,15 +1,9 @@
 //! Commands about indexes. Commands about constraints, databases and users are refused by name.
 
-use super::Parser;
+use super::tokens::Parser;
+use crate::ast::SchemaCommand;
 use crate::error::{Error, Result};
 use crate::lexer::Token;
-
-/// An index changes no result, so these commands are accepted and have no effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaCommand {
-    CreateIndex,
-    DropIndex,
-}
 
 impl Parser<'_> {
     pub(super) fn schema_command(&mut self) -> Result<Option<SchemaCommand>> {

@@ -3,10 +3,22 @@
 
 use std::sync::Arc;
 
-use super::Parser;
 use crate::ast::Expression;
 use crate::error::{Error, Result};
-use crate::lexer::{Token, error_at};
+use crate::lexer::{Spanned, Token, error_at};
+
+pub(super) struct Parser<'a> {
+    pub query: &'a str,
+    pub tokens: Vec<Spanned>,
+    pub at: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(query: &'a str, tokens: Vec<Spanned>) -> Self {
+        Self { query, tokens, at: 0, depth: 0 }
+    }
+}
 
 impl Parser<'_> {
     pub(super) fn token(&self) -> &Token {
