@@ -14,7 +14,7 @@ use crate::server::Upstream;
 pub(super) struct Actions {
     pub close: Vec<Connection>,
     /// Upstreams whose permits have gone to other connections.
-    replaced: Vec<Box<Upstream>>,
+    replaced: Vec<Upstream>,
     connect: Vec<Plan>,
     pub refuse: Vec<(Waiter, Answer)>,
     /// At most one: every change puts at most one connection somewhere.

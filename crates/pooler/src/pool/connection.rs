@@ -37,7 +37,7 @@ impl Connection {
 
     /// Takes the right to have a connection open over to another one. The upstream remains to be
     /// closed.
-    pub fn into_parts(self) -> (Box<Upstream>, Permit) {
-        (self.upstream, self.permit)
+    pub fn into_parts(self) -> (Upstream, Permit) {
+        (*self.upstream, self.permit)
     }
 }

@@ -184,7 +184,7 @@ mod tests {
 
     impl Scene {
         fn new(arrivals: &[usize]) -> Self {
-            let classes = (0..4).map(|minor| class(minor)).collect();
+            let classes = (0..4).map(class).collect();
             let mut scene = Self { queue: Queue::default(), classes, answers: Vec::new() };
             for class in arrivals {
                 scene.arrive(*class);
