@@ -78,8 +78,8 @@ def notes(runs, workers):
     return f"""*Duration* is from the first task's start to the last one's end. *Hook* is the official provider's `Neo4jHook`,
 one for each call. Drivers: {named}.
 
-With Celery, two workers took {workers[0]} and {workers[1]} tasks ({took} calls' tasks and one planning task for each of the
-{len(celery['patterns'])} patterns), and the limit of the pool held across them.
+With Celery, two workers took {workers[0]} and {workers[1]} tasks ({took} tasks that called Neo4j, and one planning
+task for each of the {len(celery['patterns'])} patterns). The pool's limit held across both workers.
 
 The charts of the run on Airflow 2.8.1 with LocalExecutor:
 

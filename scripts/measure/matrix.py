@@ -144,8 +144,8 @@ notification filters before 5.2, and on 4.4 the server's element ids, which one 
 POOLER = """# Drivers through the pooler
 
 Made by `scripts/matrix --pooler` on {today}. Clients and pooler use the same scheme; the tests are
-those of the servers, but for the few that need a connection of their own. The tests with the Rust
-drivers know plain connections only. The versions of the drivers are in `tests/drivers`.
+the same as for the servers, except for the few that need a connection of their own. The tests with the Rust
+drivers use only unencrypted connections. The versions of the drivers are in `tests/drivers`.
 
 | server | Python 5.28 | Python 6 | JavaScript 6 | Java 6 | Go 5.28 | Go 6.1 | neo4j and neo4rs (Rust) |
 |---|---|---|---|---|---|---|---|

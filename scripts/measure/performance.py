@@ -40,12 +40,12 @@ def head(first):
 
 What the pooler costs and saves, as `scripts/bench` measured it on {first['started'][:10]}: BoltBouncer
 {machine(first)}. Load generator, server,
-HAProxy and pooler share these processors, so that a relay's latency here is more than it is on machines of
-their own; ratios within a table were measured in the same moments.
+HAProxy and pooler share these processors, so a relay's latency is higher here than on machines of their own.
+Ratios within a table were measured in the same moments.
 
-*÷ direct* is the median of the ratios of all rounds, with their quartiles. Each round visits each target once,
-beginning with another one. *haproxy* is HAProxy {haproxy_version()} in TCP mode with `splice-auto`: what a relay costs
-that knows nothing of Bolt. Processor time is that of the process with the target's name.
+*÷ direct* is the median of the ratios of all rounds, with their quartiles. Each round gives every target one turn,
+beginning with another one. *haproxy* is HAProxy {haproxy_version()} in TCP mode with `splice-auto`: it shows what a relay
+costs that knows nothing about Bolt. Processor time is that of the process with the target's name.
 
 ## Against the targets
 
@@ -79,7 +79,7 @@ def as_clients_grow(results):
     lines.append(chart("Processor time per query, by clients connected", curve))
     least, most = (target(results(f"idle-{count}"), "pooled") for count in (IDLE[0], IDLE[-1]))
     clients = IDLE[-1] - IDLE[0]
-    lines.append(f"\nThe {clients:,} clients more took {grown_kib(least, most, clients):.2f} KiB each.\n")
+    lines.append(f"\nEach of the {clients:,} additional clients took {grown_kib(least, most, clients):.2f} KiB.\n")
     return lines
 
 
@@ -133,8 +133,8 @@ further apart, because a shared machine changes its pace."""
 AS_CLIENTS_GROW = """
 ## As clients and users grow
 
-Connected clients of which one works, on the sandbox; then 100 clients that work, of more and more users, on
-Neo4j, each user with a pool of its own.
+First table: many clients are connected to the sandbox and one of them works. Second table: 100 clients of more
+and more users work on Neo4j, and each user has a pool of its own.
 
 | clients connected | p50 | processor time of the pooler per query | its memory |
 |---:|---:|---:|---:|"""

@@ -66,7 +66,7 @@ def document(programs, binary, runs):
 Made by `scripts/results` on {documents.today()}; {documents.machine()}. The machine is shared: times vary from run to run,
 counts do not.
 
-Elsewhere: [what the pooler costs](performance.md), [the patterns on Airflow](airflow.md), [Docker Compose](compose.md),
+More results: [what the pooler costs](performance.md), [the patterns on Airflow](airflow.md), [Docker Compose](compose.md),
 drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing](fuzz.md).
 
 ## The lab: 100 tasks, 32 at once, 5 calls each, 200 ms of other work after each call
@@ -74,13 +74,13 @@ drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing
 {lab_table(runs)}
 
 Opened is exactly tasks × calls for *problematic* and exactly tasks for *improved* on every server.
-With 5 calls a task, 80 % fewer at the peak is the ceiling for *improved*. *Pooled* is the problematic
-tasks behind a pooler with a pool of {pool_size(runs)}; one more connection may be opened to check the password.
+With 5 calls for each task, *improved* can lower the peak by 80 % at most. *Pooled* runs the problematic tasks
+through a pooler whose pool has {pool_size(runs)} connections. One more may be opened to check the password.
 Python processes take longer to start than a task works, so fewer of them run at the same moment and the
 peak is lower for the first two patterns.
 
-The Rust driver does not switch off Nagle's algorithm, so that a login waits about 40 ms for an
-acknowledgement on loopback; that is most of its time to the first answer here.
+The Rust driver does not switch off Nagle's algorithm, so a login waits about 40 ms for an acknowledgement on
+loopback. That is most of its time to the first answer here.
 
 The [report of the run on Neo4j 5.26.0](neo4j-report.html) with the Rust worker, and its charts:
 
@@ -92,7 +92,7 @@ The [report of the run on Neo4j 5.26.0](neo4j-report.html) with the Rust worker,
 
 {speeds}
 
-{speed.ROUNDS} rounds, each visiting both servers; medians, with the smallest and largest round in brackets.
+{speed.ROUNDS} rounds, each with one turn for both servers; medians, with the smallest and largest round in brackets.
 `RETURN 1`: {speed.QUERIES} auto-commit queries a round with one Python driver, p50. Stream: `UNWIND range(1, {speed.RECORDS})
 AS n RETURN n` to a raw socket that counts bytes.
 
@@ -102,8 +102,8 @@ The sandbox, {sandbox_memory}
 
 The pooler, {pooler_memory}
 
-Of the pooler's, about 0.3 KiB are the session, as much its task, 0.3 KiB what the lists and metrics
-know of it (read from the sizes of the types); the rest is the socket in Tokio and the allocator's.
+About 0.3 KiB of the pooler's memory are the session, about 0.3 KiB its task, and 0.3 KiB what lists and metrics keep
+about it (read from the sizes of the types). The rest is the socket in Tokio and the allocator's share.
 """
 
 

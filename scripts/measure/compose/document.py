@@ -35,8 +35,8 @@ start to the last one's end.
 |---|---|
 {noted}
 
-Also checked: Compose names a password that is not set; no process runs as root but for the start of
-`airflow-init`, and Airflow's run as AIRFLOW_UID; no password is on a command line; all ports are published
+Also checked: Compose names a password that is not set; only the start of `airflow-init` runs as
+root, and Airflow's processes run as AIRFLOW_UID; no password is on a command line; all ports are published
 on 127.0.0.1 only. With LocalExecutor: the task logs have the expected lines, as often as they should; the
 monitor got the answers of Neo4j and of the pooler. After each `down -v` no container, volume, network or open port was left.
 
@@ -51,9 +51,9 @@ monitor got the answers of Neo4j and of the pooler. After each `down -v` no cont
 {first_line('podman', '--version').replace('version ', '')} with {first_line('runc', '--version').replace('version ', '')} and netavark, driven over its Docker-compatible API by
 docker-compose {said('docker-compose', 'version', '--short')}. Health checks were run by the script, as podman leaves them to systemd.
 
-**The published images were not tried**, as no image registry was within reach: neither was Docker's own
-engine, nor Compose 2. Under their names ran stand-ins (`deploy/stand-ins`), made of Debian 12 and, where it
-is not Debian's, of PyPI's and Maven Central's packages:
+**The published images were not tried**, because no image registry was within reach. Docker's own engine and
+Compose 2 were not tried either. Stand-ins (`deploy/stand-ins`) ran under the images' names. They are made from
+Debian 12, and from packages of PyPI and Maven Central for what Debian does not have:
 
 | name | inside |
 |---|---|
@@ -64,8 +64,8 @@ is not Debian's, of PyPI's and Maven Central's packages:
 | rust:1.95-slim-bookworm | {' '.join(said('rustc', '--version').split()[:2])}, gcc, crates without network |
 | debian:bookworm-slim | Debian {inside(images.DEBIAN, 'cat /etc/debian_version')}, minimal |
 
-What the compose files expect of the images' entry points (`_PIP_ADDITIONAL_REQUIREMENTS` and the like) is
-there, but written anew.
+What the compose files expect of the images' entry points (`_PIP_ADDITIONAL_REQUIREMENTS` and the like) was
+written anew for the stand-ins.
 """
 
 
