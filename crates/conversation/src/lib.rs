@@ -38,6 +38,7 @@ mod script;
 mod setup;
 mod step;
 mod value;
+mod who;
 
 pub use handshake::{accept_version, opening};
 pub use login::Login;
@@ -50,7 +51,8 @@ pub use request::{describe_request, request};
 pub use response::{describe_response, fits, response};
 pub use script::{Head, Line, Script, scripts};
 pub use setup::{Clock, Setup};
-pub use step::{Step, Who};
+pub use step::Step;
+pub use who::Who;
 
 const README: &str = include_str!("../README.md");
 

@@ -7,7 +7,7 @@ use bolt::{Request, Response};
 use crate::mistake::{Mistake, read, split_verb};
 use crate::request::{REQUESTS, describe_request, request};
 use crate::response::{RESPONSES, describe_response, response};
-use crate::step::Who;
+use crate::who::Who;
 
 /// What a client or an upstream connection says.
 #[derive(Clone, Debug, PartialEq)]

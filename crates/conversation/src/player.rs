@@ -13,7 +13,8 @@ use crate::problem::{Failed, Place, Problem};
 use crate::response::fits;
 use crate::script::{Line, Script, scripts};
 use crate::setup::{Clock, Setup};
-use crate::step::{Step, Who};
+use crate::step::Step;
+use crate::who::Who;
 
 /// Plays every script of a file, each in a setup and a runtime of its own.
 ///

@@ -6,15 +6,7 @@ use std::time::Duration;
 use crate::login::Login;
 use crate::message::{Heard, Said};
 use crate::mistake::{Mistake, read, split_verb};
-
-/// Somebody who speaks in a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// A client, `A` to `Z`.
-    Client(char),
-    /// An upstream connection, from 1 to 9, in the order in which they were opened.
-    Upstream(usize),
-}
+use crate::who::Who;
 
 /// One line of a script. Its `Display` is the line.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,15 +94,6 @@ fn client(text: &str) -> Result<char, Mistake> {
 fn seconds(text: &str) -> Result<Duration, Mistake> {
     let wanted = "a number of seconds";
     Duration::try_from_secs_f64(read(text, wanted)?).map_err(|_| Mistake::not(text, wanted))
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client(name) => write!(f, "{name}"),
-            Self::Upstream(number) => write!(f, "{number}"),
-        }
-    }
 }
 
 impl fmt::Display for Step {

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::config::Admin;
-use crate::pool::PoolNumbers;
+use crate::pool_numbers::PoolNumbers;
 use crate::shared::Shared;
 
 /// Answers whoever asks at `listener`.

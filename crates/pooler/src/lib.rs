@@ -9,7 +9,7 @@
 //!   [`inbox`]: how much it may send ahead; [`end`]: how it ends
 //! - [`unit`]: one unit of work, which decides; [`relay`]: the pump, which carries its bytes;
 //!   [`alarm`]: when it has to be asked again
-//! - [`pool`]: the upstream connections of one principal; [`server`]: how they are opened
+//! - [`pool`]: the upstream connections of one principal, [`pool_numbers`] how many; [`server`]: how they are opened
 //! - [`routing`]: where clients believe to be
 //! - [`locks`]: all locks, and the order in which they may be taken; [`ids`]: numbers for what comes and
 //!   goes
@@ -33,6 +33,7 @@ mod listener;
 mod locks;
 mod metrics;
 mod pool;
+mod pool_numbers;
 mod pooler;
 mod reason;
 mod relay;

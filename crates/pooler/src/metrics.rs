@@ -13,9 +13,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clients::ClientNumbers;
-use crate::pool::PoolNumbers;
+use crate::pool_numbers::PoolNumbers;
 use crate::reason::Reason;
-use crate::server::ConnectError;
 use crate::unit::{Kind, Side};
 
 /// Cheap to clone; all clones count together.
@@ -211,17 +210,6 @@ impl Metrics {
             LoginOutcome::Unavailable => "unavailable",
         };
         self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
-    }
-
-    pub fn upstream_connect_failed(&self, error: &ConnectError) {
-        self.error(match error {
-            ConnectError::Unreachable(_) | ConnectError::NoAgreement(_) => Reason::Unreachable,
-            ConnectError::TimedOut(_) => Reason::ConnectionTimeout,
-            ConnectError::VersionGone(_) => Reason::UpstreamVersion,
-            ConnectError::Closed => Reason::ClosedDuringLogin,
-            ConnectError::Protocol => Reason::LoginProtocol,
-            ConnectError::Refused { .. } => Reason::CredentialRefused,
-        });
     }
 
     pub fn error(&self, reason: Reason) {

@@ -12,7 +12,6 @@ mod credential;
 mod growth;
 mod lease;
 mod maintenance;
-mod numbers;
 mod queue;
 mod state;
 #[cfg(test)]
@@ -31,6 +30,7 @@ use crate::class::Class;
 use crate::limits::CurrentLimits;
 use crate::locks::{Rank, Ranked};
 use crate::metrics::Metrics;
+use crate::pool_numbers::PoolNumbers;
 use crate::server::Server;
 use crate::tries::Tries;
 
@@ -38,7 +38,6 @@ pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
 pub(crate) use credential::Credential;
 pub(crate) use lease::Lease;
-pub(crate) use numbers::PoolNumbers;
 pub(crate) use state::{JoinError, MemberId};
 pub(crate) use ticket::{Acquired, Answer, Ticket};
 

@@ -6,6 +6,7 @@ mod answers;
 mod requests;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bolt::{Failure, Request, Tracker};
@@ -14,21 +15,27 @@ use net::Wire;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::client::{Drain, Room, Woken};
+use crate::client::{Client, Drain, Room, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
 use crate::pool::{Lease, Upstream};
 use crate::reason::Reason;
-use crate::session::Session;
+use crate::session::identity::Identity;
+use crate::shared::Shared;
 use crate::unit::{
     Effect, Effects, Ending, Event, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit, UnitLimits,
     Warnings,
 };
 
 /// Does everything that belongs to the unit of work that the client's next request begins.
-pub(crate) async fn serve_unit(session: &mut Session, kind: Kind) -> Result<(), End> {
-    let mut pump = Pump::new(session, kind);
+pub(crate) async fn serve_unit(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    identity: &Identity,
+    kind: Kind,
+) -> Result<(), End> {
+    let mut pump = Pump::new(shared, client, identity, kind);
     let outcome = match pump.acquire().await {
         Ok(()) => pump.run().await,
         Err(end) => Err(end),
@@ -37,7 +44,9 @@ pub(crate) async fn serve_unit(session: &mut Session, kind: Kind) -> Result<(), 
 }
 
 struct Pump<'a> {
-    session: &'a mut Session,
+    shared: &'a Arc<Shared>,
+    client: &'a mut Client,
+    identity: &'a Identity,
     unit: Unit,
     /// There until the connection is handed back or given up.
     lease: Option<Lease>,
@@ -70,11 +79,18 @@ enum Heard {
 }
 
 impl<'a> Pump<'a> {
-    fn new(session: &'a mut Session, kind: Kind) -> Self {
+    fn new(
+        shared: &'a Arc<Shared>,
+        client: &'a mut Client,
+        identity: &'a Identity,
+        kind: Kind,
+    ) -> Self {
         let now = Instant::now();
-        let limits = UnitLimits::new(&session.shared.limits(), None);
+        let limits = UnitLimits::new(&shared.limits(), None);
         Self {
-            session,
+            shared,
+            client,
+            identity,
             unit: Unit::new(kind, limits, now),
             lease: None,
             now,
@@ -104,7 +120,7 @@ impl<'a> Pump<'a> {
     async fn wait(&mut self) {
         let Some(lease) = &mut self.lease else { return };
         let upstream: &mut Upstream = lease;
-        let client = &mut self.session.client;
+        let client = &mut *self.client;
         let due = self.unit.next_due(&upstream.tracker);
         let Upstream { wire, alarm, .. } = upstream;
         let woken = if self.unit.is_abandoned() {
@@ -114,7 +130,7 @@ impl<'a> Pump<'a> {
             })
             .await
         } else {
-            let due = due.into_iter().chain(client.due(&self.session.shared)).min();
+            let due = due.into_iter().chain(client.due(self.shared)).min();
             let upstream = |cx: &mut Context<'_>, room| {
                 (poll_upstream(wire, cx, room), Room::beside(&wire.output))
             };
@@ -143,12 +159,12 @@ impl<'a> Pump<'a> {
     }
 
     fn client_left(&mut self) {
-        self.session.client.drop_output();
+        self.client.drop_output();
         self.feed(Event::ClientLeft);
     }
 
     fn note_lag(&mut self) {
-        let lag = if self.session.client.has_output() { Lag::Some } else { Lag::None };
+        let lag = if self.client.has_output() { Lag::Some } else { Lag::None };
         if lag != self.lag {
             self.lag = lag;
             self.feed(Event::ClientLags(lag));
@@ -159,10 +175,10 @@ impl<'a> Pump<'a> {
     /// been reloaded.
     fn on_alarm(&mut self) {
         let silence = self.lease.as_ref().and_then(|lease| lease.receive_timeout);
-        self.unit.set_limits(UnitLimits::new(&self.session.shared.limits(), silence));
-        let client = &self.session.client;
+        self.unit.set_limits(UnitLimits::new(&self.shared.limits(), silence));
+        let client = &*self.client;
         if !self.unit.is_abandoned()
-            && let Some(reason) = client.expired(&self.session.shared, self.now)
+            && let Some(reason) = client.expired(self.shared, self.now)
         {
             self.count(reason);
             self.client_left();
@@ -195,14 +211,14 @@ impl<'a> Pump<'a> {
     }
 
     fn carry_out(&mut self, effect: Effect, bytes: &mut BytesMut) {
-        let client = &mut self.session.client;
+        let client = &mut *self.client;
         match effect {
             Effect::Forward => self.forward(),
             Effect::Hold | Effect::Swallow => {}
             Effect::Refuse(reason) => {
                 let failure = self.failure(reason);
-                self.session.client.pop();
-                self.session.client.fail(&failure);
+                self.client.pop();
+                self.client.fail(&failure);
             }
             Effect::Cancel => {
                 client.pop();
@@ -212,7 +228,7 @@ impl<'a> Pump<'a> {
             Effect::Stream => client.stream(std::mem::take(bytes)),
             Effect::Fail(reason) => {
                 let failure = self.failure(reason);
-                self.session.client.fail(&failure);
+                self.client.fail(&failure);
             }
             Effect::Ignore(count) => (0..count).for_each(|_| client.ignored()),
             Effect::Owe(reason) => client.owe(reason),
@@ -228,7 +244,7 @@ impl<'a> Pump<'a> {
     /// Between two messages of the server, that is: none may be cut apart.
     fn noop(&mut self) {
         if self.lease.as_ref().is_none_or(|lease| lease.scanner.is_at_boundary()) {
-            self.session.client.noop();
+            self.client.noop();
         }
     }
 
@@ -240,7 +256,7 @@ impl<'a> Pump<'a> {
     }
 
     fn count(&self, reason: Reason) {
-        self.session.shared.metrics().error(reason);
+        self.shared.metrics().error(reason);
     }
 
     /// What the client is told when it is the pooler that refuses.
@@ -248,8 +264,8 @@ impl<'a> Pump<'a> {
         if let Some(refusal) = self.refusal.take() {
             return refusal;
         }
-        let limits = self.session.shared.limits();
-        match (reason, self.session.client.next_request()) {
+        let limits = self.shared.limits();
+        match (reason, self.client.next_request()) {
             (Reason::ConnectionAcquisitionTimeout, _) => {
                 let limit = limits.connection_acquisition_timeout.0;
                 failures::acquisition_timed_out(limit, self.complain())
@@ -306,14 +322,14 @@ impl<'a> Pump<'a> {
         // Whether it was completed is not asked: a change whose answer was lost may have happened. It
         // is known here before anybody is told.
         if self.passwords.may_have_changed() {
-            self.session.shared.directory().forget_verified();
+            self.shared.directory().forget_verified();
         }
-        let client = &mut self.session.client;
+        let client = &mut *self.client;
         if outcome.is_ok() && self.ending.is_none() {
             // The client can read while we count.
             client.flush_at_once().await;
         }
-        let metrics = self.session.shared.metrics();
+        let metrics = self.shared.metrics();
         client.count_bytes(metrics);
         if let Work::Ended(since, bytes) = self.work {
             metrics.unit_ended(self.unit.kind(), since.elapsed());

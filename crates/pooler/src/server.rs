@@ -25,6 +25,7 @@ use crate::class::Class;
 use crate::limits::CurrentLimits;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
+use crate::reason::Reason;
 
 pub(crate) use upstream::Upstream;
 
@@ -81,6 +82,18 @@ impl ConnectError {
         match self {
             Self::Refused { failure } => Some(failure),
             _ => None,
+        }
+    }
+
+    /// As the metrics count it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Unreachable(_) | Self::NoAgreement(_) => Reason::Unreachable,
+            Self::TimedOut(_) => Reason::ConnectionTimeout,
+            Self::VersionGone(_) => Reason::UpstreamVersion,
+            Self::Closed => Reason::ClosedDuringLogin,
+            Self::Protocol => Reason::LoginProtocol,
+            Self::Refused { .. } => Reason::CredentialRefused,
         }
     }
 

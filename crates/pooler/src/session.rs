@@ -2,6 +2,7 @@
 //! client holds nothing but its socket. What a message needs while it is handled lives in a box,
 //! because most clients are idle most of the time.
 
+pub(crate) mod identity;
 mod login;
 
 use std::sync::Arc;
@@ -13,8 +14,6 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::alarm::Alarm;
-use crate::auth::Member;
-use crate::class::Class;
 use crate::client::{Client, Drain, Handling, Room, Woken};
 use crate::clients::Entry;
 use crate::end::End;
@@ -23,14 +22,12 @@ use crate::handshake;
 use crate::reason::Reason;
 use crate::relay;
 use crate::shared::Shared;
+use identity::Identity;
 
-pub(crate) struct Session {
-    pub shared: Arc<Shared>,
-    pub client: Client,
-    /// The address that the client dialled, if it said so.
-    pub dialled: Option<Box<str>>,
-    pub class: Option<Arc<Class>>,
-    pub member: Option<Member>,
+struct Session {
+    shared: Arc<Shared>,
+    client: Client,
+    identity: Identity,
 }
 
 /// Serves a client until it ends. What only the beginning needs is gone by the time that the client
@@ -58,8 +55,7 @@ async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box
     match accepted.unwrap_or(Err(End::Because(Reason::ClientLoginTimeout))) {
         Ok(negotiated) => {
             let client = Client::new(wire, entry, negotiated, until);
-            let (dialled, class, member) = (None, None, None);
-            Some(Box::new(Session { shared, client, dialled, class, member }))
+            Some(Box::new(Session { shared, client, identity: Identity::default() }))
         }
         Err(end) => {
             note(end, entry.id(), &shared);
@@ -93,7 +89,8 @@ impl Session {
     async fn handle(&mut self, request: RequestTag) -> Result<(), End> {
         let handling = self.client.view().handling(request, self.client.resets());
         if let Handling::Unit(kind) = handling {
-            return relay::serve_unit(self, kind).await;
+            let Self { shared, client, identity } = self;
+            return relay::serve_unit(shared, client, identity, kind).await;
         }
         let Some(piece) = self.client.pop() else { return Ok(()) };
         match handling {
@@ -115,7 +112,7 @@ impl Session {
     }
 
     /// Says why, and closes.
-    pub async fn refuse(&mut self, failure: &Failure, reason: Reason) -> Result<(), End> {
+    async fn refuse(&mut self, failure: &Failure, reason: Reason) -> Result<(), End> {
         self.client.fail(failure);
         self.client.finish().await;
         Err(End::Because(reason))

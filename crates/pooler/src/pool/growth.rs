@@ -158,7 +158,7 @@ impl Pool {
         error: &ConnectError,
         credential: &Credential,
     ) {
-        self.around.metrics.upstream_connect_failed(error);
+        self.around.metrics.error(error.reason());
         warn!(user = %self.name, %error, "cannot open an upstream connection");
         let refusal = self.note_refusal(error);
         self.change(|state, actions| {

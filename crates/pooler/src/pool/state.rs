@@ -12,9 +12,10 @@ use super::connection::{Connection, ConnectionId};
 use super::connections::{Connections, is_same};
 use super::credential::{Credential, Login};
 use super::queue::{Queue, Waiter};
-use super::{Answer, COMPLAINT_PAUSE, PoolNumbers};
+use super::{Answer, COMPLAINT_PAUSE};
 use crate::class::Class;
 use crate::ids::Ids;
+use crate::pool_numbers::PoolNumbers;
 
 /// Tells the clients of one pool apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

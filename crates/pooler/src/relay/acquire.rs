@@ -23,7 +23,7 @@ use crate::unit::{Event, UnitLimits};
 impl Pump<'_> {
     /// Returns with a connection, or with the unit over.
     pub(super) async fn acquire(&mut self) -> Result<(), End> {
-        let (Some(member), Some(class)) = (&self.session.member, &self.session.class) else {
+        let (Some(member), Some(class)) = (&self.identity.member, &self.identity.class) else {
             return Err(End::Because(Reason::IllegalMessage));
         };
         let (pool, class) = (member.pool.clone(), class.clone());
@@ -45,7 +45,7 @@ impl Pump<'_> {
             if let Some(lease) = lease
                 && let Some(lease) = self.alive(lease, &pool).await
             {
-                self.session.shared.metrics().acquired(self.now - began);
+                self.shared.metrics().acquired(self.now - began);
                 return self.begin(lease);
             }
         }
@@ -55,11 +55,11 @@ impl Pump<'_> {
     /// Waits in the queue. Returns without a connection if the unit is over: the client has left or
     /// changed its mind, or was refused.
     async fn queue(&mut self, mut ticket: Ticket) -> Result<Option<Lease>, End> {
-        self.session.client.entry.set_state(ClientState::Waiting);
+        self.client.entry.set_state(ClientState::Waiting);
         let mut alarm = Alarm::default();
         while !self.unit.is_over() {
             let due = self.with_tracker(|unit, tracker, _| unit.next_due(tracker));
-            let client = &mut self.session.client;
+            let client = &mut *self.client;
             let answer = |cx: &mut Context<'_>, _| (Pin::new(&mut ticket).poll(cx), Room::Some);
             let woken = client.wait(Drain::Heeded, &mut alarm, due, answer).await;
             self.now = Instant::now();
@@ -89,7 +89,7 @@ impl Pump<'_> {
 
     /// Asks a connection that has rested for long for a sign of life.
     async fn alive(&mut self, mut lease: Lease, pool: &Arc<Pool>) -> Option<Lease> {
-        let limits = self.session.shared.limits();
+        let limits = self.shared.limits();
         let rested = self.now.saturating_duration_since(lease.idle_since());
         let needs_check = limits.liveness_check_timeout.limit().is_some_and(|limit| rested > limit);
         if !needs_check {
@@ -110,11 +110,11 @@ impl Pump<'_> {
 
     /// Sends the request that began the unit.
     fn begin(&mut self, lease: Lease) -> Result<(), End> {
-        let limits = self.session.shared.limits();
+        let limits = self.shared.limits();
         self.unit.set_limits(UnitLimits::new(&limits, lease.receive_timeout));
         self.work = Work::Begun(self.now, lease.wire.counts());
         self.lease = Some(lease);
-        let client = &mut self.session.client;
+        let client = &mut *self.client;
         client.entry.set_state(ClientState::Active);
         client.entry.unit_begun();
         if let Some(Event::Request(request, part)) = client.front()?.map(offered) {
@@ -131,7 +131,7 @@ impl Pump<'_> {
 
     /// Has the log say that clients wait in vain. Returns how many do.
     pub(super) fn complain(&self) -> usize {
-        let Some(member) = &self.session.member else { return 0 };
+        let Some(member) = &self.identity.member else { return 0 };
         let waiting = member.pool.numbers().cl_waiting;
         member.pool.complain(waiting);
         waiting

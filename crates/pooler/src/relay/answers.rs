@@ -54,8 +54,8 @@ impl Pump<'_> {
         };
         if request == Some(RequestTag::Route) {
             let dialled = self.address.take();
-            let dialled = dialled.as_deref().or(self.session.dialled.as_deref());
-            let address = self.session.shared.advertised(dialled);
+            let dialled = dialled.as_deref().or(self.identity.dialled.as_deref());
+            let address = self.shared.advertised(dialled);
             match routing::rewritten(wire, &address) {
                 Some(table) => *wire = table,
                 None => return Answer::Unreadable,
@@ -70,13 +70,13 @@ impl Pump<'_> {
     /// What a failure says about more than this unit of work.
     fn heed(&mut self, wire: &BytesMut) {
         let Ok(Response::Failure(failure)) = Response::decode(&payload(wire)) else { return };
-        let Some(member) = &self.session.member else { return };
+        let Some(member) = &self.identity.member else { return };
         match failure.code.as_str() {
             code::AUTHORIZATION_EXPIRED => member.pool.retire(),
             code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED if !member.pool.is_single_use => {
                 info!(user = %member.pool.name, code = %failure.code, "the upstream no longer accepts a login");
                 member.pool.retire();
-                self.session.shared.directory().distrust(&member.pool, &failure);
+                self.shared.directory().distrust(&member.pool, &failure);
             }
             _ => {}
         }

@@ -15,8 +15,8 @@ impl Pump<'_> {
     /// Shows the unit what the client wants, until it has to wait.
     pub(super) fn offer_requests(&mut self) -> Result<(), End> {
         while !self.unit.is_over() && !self.unit.is_abandoned() && self.has_room() {
-            let front = self.session.client.front()?.map(offered);
-            if self.session.client.resets() > 0 {
+            let front = self.client.front()?.map(offered);
+            if self.client.resets() > 0 {
                 self.feed(Event::ResetWanted);
             }
             let Some(event) = front else { return Ok(()) };
@@ -34,7 +34,7 @@ impl Pump<'_> {
 
     /// Passes on what the client has said next.
     pub(super) fn forward(&mut self) {
-        let Some(piece) = self.session.client.pop() else { return };
+        let Some(piece) = self.client.pop() else { return };
         if let Some(request) = piece.request() {
             self.note(request, &piece);
         }

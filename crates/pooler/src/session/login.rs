@@ -31,9 +31,9 @@ impl Session {
             return self.refuse(&failure, Reason::MalformedLogin).await;
         }
         self.client.entry.introduce(&hello.user_agent, version);
-        self.dialled = routing::dialled_address(&hello).map(Into::into);
+        self.identity.dialled = routing::dialled_address(&hello).map(Into::into);
         let class = Arc::new(Class::of(&hello, version, self.shared.server().routes));
-        self.class = Some(class.clone());
+        self.identity.class = Some(class.clone());
         match hello.auth {
             Some(auth) => self.log_in_by_hello(auth, &class).await,
             None => self.greet(&class).await,
@@ -72,12 +72,12 @@ impl Session {
             Ok(Request::Logon(auth)) => auth,
             other => return self.malformed(other).await,
         };
-        let Some(class) = self.class.clone() else {
+        let Some(class) = self.identity.class.clone() else {
             return Err(End::Because(Reason::IllegalMessage));
         };
         let mut metadata = self.admit(auth, &class, false).await?;
         if self.client.version().has_resolved_database() {
-            let address = self.shared.advertised(self.dialled.as_deref());
+            let address = self.shared.advertised(self.identity.dialled.as_deref());
             metadata.push("advertised_address", address);
         }
         self.logged_in(&metadata);
@@ -85,7 +85,7 @@ impl Session {
     }
 
     pub(super) fn logoff(&mut self) {
-        self.member = None;
+        self.identity.member = None;
         self.client.entry.set_user(None);
         self.client.entry.set_state(ClientState::Login);
         let limit = self.shared.limits().client_login_timeout.0;
@@ -112,7 +112,7 @@ impl Session {
         let principal = auth.principal().to_owned();
         match before(self.login_deadline(), directory.login(auth, class, is_new)).await? {
             Ok((member, metadata)) => {
-                self.member = Some(member);
+                self.identity.member = Some(member);
                 Ok(only_login_entries(metadata))
             }
             Err(failure) => {
@@ -128,7 +128,7 @@ impl Session {
     }
 
     fn logged_in(&mut self, metadata: &Dictionary) {
-        let user = self.member.as_ref().map(|member| member.pool.name.as_str());
+        let user = self.identity.member.as_ref().map(|member| member.pool.name.as_str());
         self.client.entry.set_user(user);
         self.client.entry.set_state(ClientState::Idle);
         self.client.logged_in(metadata);
