@@ -96,7 +96,8 @@ impl Inbox {
     /// after it was carried out, under the limits that hold then.
     pub fn is_full(&self) -> bool {
         self.pieces.len() >= self.pieces_max
-            || self.bytes >= self.limits.bytes_max
+            // While a long request waits for its turn, a RESET after it has to be noticed.
+            || (self.pieces.len() > 1 && self.bytes >= self.limits.bytes_max)
             || self.pieces.back().and_then(Piece::request) == Some(RequestTag::Logoff)
     }
 
@@ -190,6 +191,17 @@ mod tests {
         inbox.take_in(&mut input).unwrap();
         assert!(inbox.is_full());
         assert_eq!(tags(&mut inbox), [RequestTag::Run, RequestTag::Run]);
+    }
+
+    #[test]
+    fn a_reset_after_one_long_request_is_noticed() {
+        let mut inbox = Inbox::unauthenticated(&LIMITS);
+        inbox.log_in();
+        let query = "x".repeat(5_000);
+        let long =
+            Request::Run { query, parameters: Default::default(), extra: Default::default() };
+        inbox.take_in(&mut input(&[long, Request::Reset])).unwrap();
+        assert_eq!(inbox.resets, 1);
     }
 
     #[test]

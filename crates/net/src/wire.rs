@@ -107,6 +107,12 @@ impl Wire {
         self.socket.acknowledge_quickly();
     }
 
+    /// Nobody will take what waits to be written.
+    pub fn discard_output(&mut self) {
+        self.output = BytesMut::new();
+        self.needs_flush = false;
+    }
+
     /// Bytes ever read and written.
     pub fn counts(&self) -> (u64, u64) {
         (self.read, self.written)

@@ -134,11 +134,13 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for the client, for what else the caller waits for, and for `due`. It is the only
+    /// Waits for the client, for what else the caller waits for, and for `due` or a limit of the client's
+    /// own. It is the only
     /// place where a client's socket is polled while the client lives. `other` is told whether the
     /// client has room for more answers, and says whether there is room for more requests.
     pub async fn wait<T>(
         &mut self,
+        shared: &Shared,
         drain: Drain,
         alarm: &mut Alarm,
         due: Option<Instant>,
@@ -159,6 +161,8 @@ impl Client {
             if drain == Drain::Heeded && self.entry.poll_draining(cx) {
                 return Poll::Ready(Woken::Draining);
             }
+            // The client's own limits may have begun with what could not be written just now.
+            let due = due.into_iter().chain(self.due(shared)).min();
             alarm.poll(cx, due).map(|()| Woken::Alarm)
         })
         .await
@@ -174,9 +178,7 @@ impl Client {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, room: Room) -> Poll<io::Result<()>> {
-        let may_read = room == Room::Some
-            && Room::beside(&self.wire.output) == Room::Some
-            && !self.inbox.is_full();
+        let may_read = room == Room::Some && !self.inbox.is_full();
         if may_read { self.wire.poll_fill(cx) } else { Poll::Pending }
     }
 
@@ -242,8 +244,9 @@ impl Client {
     }
 
     /// Nobody will read what was said.
-    pub fn drop_output(&mut self) {
-        self.wire.output.clear();
+    pub fn discard_output(&mut self) {
+        self.wire.discard_output();
+        self.note_stall();
     }
 
     pub fn count_bytes(&mut self, metrics: &Metrics) {

@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::client::{Client, Drain, Room, Woken};
 use crate::clients::ClientState;
+use crate::config::Limits;
 use crate::end::End;
 use crate::failures;
 use crate::pool::{Lease, Upstream};
@@ -24,8 +25,8 @@ use crate::reason::Reason;
 use crate::session::identity::Identity;
 use crate::shared::Shared;
 use crate::unit::{
-    Effect, Effects, Ending, Event, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit, UnitLimits,
-    Warnings,
+    Effect, Effects, Ending, Event, Expiry, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit,
+    UnitLimits, Warnings,
 };
 
 /// Does everything that belongs to the unit of work that the client's next request begins.
@@ -47,6 +48,7 @@ struct Pump<'a> {
     shared: &'a Arc<Shared>,
     client: &'a mut Client,
     identity: &'a Identity,
+    limits: Arc<Limits>,
     unit: Unit,
     /// There until the connection is handed back or given up.
     lease: Option<Lease>,
@@ -75,6 +77,8 @@ enum Work {
 
 enum Heard {
     Bytes,
+    /// The server has taken so much that there is room for more requests.
+    Room,
     Gone,
 }
 
@@ -86,12 +90,13 @@ impl<'a> Pump<'a> {
         kind: Kind,
     ) -> Self {
         let now = Instant::now();
-        let limits = UnitLimits::new(&shared.limits(), None);
+        let limits = shared.limits();
         Self {
             shared,
             client,
             identity,
-            unit: Unit::new(kind, limits, now),
+            unit: Unit::new(kind, UnitLimits::new(&limits, None), now),
+            limits,
             lease: None,
             now,
             lag: Lag::None,
@@ -120,7 +125,6 @@ impl<'a> Pump<'a> {
     async fn wait(&mut self) {
         let Some(lease) = &mut self.lease else { return };
         let upstream: &mut Upstream = lease;
-        let client = &mut *self.client;
         let due = self.unit.next_due(&upstream.tracker);
         let Upstream { wire, alarm, .. } = upstream;
         let woken = if self.unit.is_abandoned() {
@@ -130,15 +134,16 @@ impl<'a> Pump<'a> {
             })
             .await
         } else {
-            let due = due.into_iter().chain(client.due(self.shared)).min();
             let upstream = |cx: &mut Context<'_>, room| {
                 (poll_upstream(wire, cx, room), Room::beside(&wire.output))
             };
-            client.wait(Drain::Ignored, alarm, due, upstream).await
+            self.client.wait(self.shared, Drain::Ignored, alarm, due, upstream).await
         };
         self.now = Instant::now();
         self.note_lag();
         self.on_woken(woken);
+        // Whatever woke it: a side that always has something to say does not keep a limit from passing.
+        self.see_to_limits();
     }
 
     fn on_woken(&mut self, woken: Woken<Heard>) {
@@ -151,15 +156,12 @@ impl<'a> Pump<'a> {
                 self.feed(Event::Bytes(Side::Client));
             }
             Woken::Left => self.client_left(),
-            Woken::Alarm => self.on_alarm(),
-            Woken::Draining => {
-                self.feed(Event::Draining);
-            }
+            Woken::Other(Heard::Room) | Woken::Alarm | Woken::Draining => {}
         }
     }
 
     fn client_left(&mut self) {
-        self.client.drop_output();
+        self.client.discard_output();
         self.feed(Event::ClientLeft);
     }
 
@@ -171,22 +173,29 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Sees to every limit that has been reached. The limits are looked up again: they may have
-    /// been reloaded.
-    fn on_alarm(&mut self) {
-        let silence = self.lease.as_ref().and_then(|lease| lease.receive_timeout);
-        self.unit.set_limits(UnitLimits::new(&self.shared.limits(), silence));
-        let client = &*self.client;
-        if !self.unit.is_abandoned()
-            && let Some(reason) = client.expired(self.shared, self.now)
-        {
+    /// Does what is due. Limits are looked up again for that: they may have been reloaded.
+    fn see_to_limits(&mut self) {
+        if self.unit.is_over() {
+            return;
+        }
+        let stalled = self.client.expired(self.shared, self.now);
+        if let Some(reason) = stalled.filter(|_| !self.unit.is_abandoned()) {
             self.count(reason);
             self.client_left();
         }
-        while let Some(expiry) = self.with_tracker(|unit, tracker, now| unit.expired(tracker, now))
-        {
+        if self.expired().is_none() {
+            return;
+        }
+        let silence = self.lease.as_ref().and_then(|lease| lease.receive_timeout);
+        self.limits = self.shared.limits();
+        self.unit.set_limits(UnitLimits::new(&self.limits, silence));
+        while let Some(expiry) = self.expired() {
             self.feed(Event::Expired(expiry));
         }
+    }
+
+    fn expired(&mut self) -> Option<Expiry> {
+        self.with_tracker(|unit, tracker, now| unit.expired(tracker, now))
     }
 
     fn feed(&mut self, event: Event) -> Effects {
@@ -303,22 +312,25 @@ impl<'a> Pump<'a> {
     /// Hands the connection on. This comes before the last answer leaves, so that a client that
     /// asks again as soon as it is answered, on whatever connection of its own, finds this one free.
     fn release(&mut self) {
-        let (Some(lease), Work::Begun(since, before)) = (self.lease.take(), self.work) else {
-            return;
-        };
+        let may_leak = self.warnings.may_leak();
+        // Anything but a clean connection is closed by the lease itself.
+        self.end_work(|lease| match may_leak && lease.may_leak_warnings {
+            true => lease.discard(),
+            false => drop(lease),
+        });
+    }
+
+    fn end_work(&mut self, part_with: impl FnOnce(Lease)) {
+        let Work::Begun(since, before) = self.work else { return };
+        let Some(lease) = self.lease.take() else { return };
         let (read, written) = lease.wire.counts();
         self.work = Work::Ended(since, Some((read - before.0, written - before.1)));
-        let leaks = self.warnings.may_leak() && lease.may_leak_warnings;
-        // Anything but a clean connection is closed by the lease itself.
-        if leaks { lease.discard() } else { drop(lease) }
+        part_with(lease);
     }
 
     async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
-        if let Work::Begun(since, _) = self.work {
-            // The client broke the protocol in the middle of its unit.
-            self.work = Work::Ended(since, None);
-            self.lease.take().into_iter().for_each(Lease::discard);
-        }
+        // If the client broke the protocol in the middle of its unit, what is left can't be used again.
+        self.end_work(Lease::discard);
         // Whether it was completed is not asked: a change whose answer was lost may have happened. It
         // is known here before anybody is told.
         if self.passwords.may_have_changed() {
@@ -337,28 +349,32 @@ impl<'a> Pump<'a> {
             metrics.bytes(Side::Upstream, read, written);
         }
         client.entry.set_state(ClientState::Idle);
-        outcome?;
-        match self.ending {
-            None => Ok(()),
-            Some(Ending::Left) => Err(End::ClientLeft),
-            Some(Ending::Because(reason)) => {
-                if reason == Reason::IllegalMessage {
-                    Box::pin(client.finish()).await;
-                }
-                Err(End::Because(reason))
-            }
+        let end = match (outcome, self.ending) {
+            (Err(end), _) => end,
+            (Ok(()), None) => return Ok(()),
+            (Ok(()), Some(Ending::Left)) => End::ClientLeft,
+            (Ok(()), Some(Ending::Because(reason))) => End::Because(reason),
+        };
+        if let End::Because(Reason::IllegalMessage | Reason::MessageTooLarge) = end {
+            // It is told what it has been answered before it is closed.
+            Box::pin(client.finish()).await;
         }
+        Err(end)
     }
 }
 
 /// Writes to the server, and reads from it if the client has room.
 fn poll_upstream(wire: &mut Wire, cx: &mut Context<'_>, room: Room) -> Poll<Heard> {
+    let was_full = Room::beside(&wire.output) == Room::None;
     if let Poll::Ready(Err(_)) = wire.poll_flush(cx) {
         // What the server said before it went may still be there to be read.
         return match wire.poll_fill(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Heard::Bytes),
             _ => Poll::Ready(Heard::Gone),
         };
+    }
+    if was_full && Room::beside(&wire.output) == Room::Some {
+        return Poll::Ready(Heard::Room);
     }
     if room == Room::None {
         return Poll::Pending;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::alarm::Alarm;
-use crate::client::{Client, Drain, Handling, Room, Woken};
+use crate::client::{Client, Drain, Handling, Woken};
 use crate::clients::Entry;
 use crate::end::End;
 use crate::failures;
@@ -125,17 +125,20 @@ impl Session {
         self.client.release_buffers();
         let mut alarm = Alarm::default();
         loop {
-            let due = self.client.due(&self.shared);
-            let nothing_else = |_: &mut Context<'_>, _| (Poll::<()>::Pending, Room::Some);
-            match self.client.wait(Drain::Heeded, &mut alarm, due, nothing_else).await {
+            let nothing_else = |_: &mut Context<'_>, room| (Poll::<()>::Pending, room);
+            let (client, shared) = (&mut self.client, &self.shared);
+            let woken = client.wait(shared, Drain::Heeded, &mut alarm, None, nothing_else).await;
+            // Whatever woke it: somebody who never stops talking does not escape a limit.
+            if client.due(shared).is_some()
+                && let Some(reason) = client.expired(shared, Instant::now())
+            {
+                return Err(End::Because(reason));
+            }
+            match woken {
                 Woken::Input => return Ok(()),
                 Woken::Left => return Err(End::ClientLeft),
                 Woken::Draining => return Box::pin(self.drain()).await,
-                Woken::Alarm | Woken::Other(()) => {
-                    if let Some(reason) = self.client.expired(&self.shared, Instant::now()) {
-                        return Err(End::Because(reason));
-                    }
-                }
+                Woken::Alarm | Woken::Other(()) => {}
             }
         }
     }

@@ -60,6 +60,7 @@ impl Shared {
     /// Puts into force what of `config` can change while the pooler runs.
     pub fn reload(&self, config: Config) {
         self.around.limits.replace(config.limits);
+        self.around.budget.limit_changed();
         *self.advertised_address.write() = config.advertised_address;
         *self.tls.write() = config.tls;
     }

@@ -26,7 +26,7 @@ use crate::reason::Reason;
 pub(crate) use event::{
     Answer, Effect, Effects, Ending, Event, Lag, Loss, Part, Sent, Side, Success, Told,
 };
-pub(crate) use expiry::UnitLimits;
+pub(crate) use expiry::{Expiry, UnitLimits};
 pub(crate) use passwords::{Access, Passwords, Written};
 pub(crate) use warnings::Warnings;
 
@@ -142,7 +142,8 @@ impl Unit {
             Event::Draining => self.on_draining(&mut effects),
             Event::Lost(loss) => self.on_loss(tracker, loss, &mut effects),
             Event::Bytes(side) => self.times.traffic(side, now),
-            Event::ClientLags(lag) => self.times.client_lags(lag),
+            Event::ClientLags(lag) if !self.is_abandoned() => self.times.client_lags(lag),
+            Event::ClientLags(_) => {}
             Event::Expired(expiry) => self.on_expiry(tracker, expiry, now, &mut effects),
         }
         self.settle(tracker, &mut effects);
@@ -198,6 +199,8 @@ impl Unit {
         };
         self.phase = Phase::Abandoned(ending, reset);
         self.times.recover_from(now);
+        // Nobody has to take anything any more: the server is listened to again.
+        self.times.client_lags(Lag::None);
     }
 
     /// Does what has become possible: hands the connection back, or sends the RESET that makes it

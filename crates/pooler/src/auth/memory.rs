@@ -50,10 +50,14 @@ impl Directory {
     /// Drops what is out of date, and pools that nobody uses, with their credentials.
     pub fn tidy(&self) {
         let ttl = self.around.limits.now().auth_cache_ttl.0;
-        let unused = self.pools().into_iter().filter(Pool::close_if_unused);
-        let unused: HashSet<PoolId> = unused.map(|pool| pool.id).collect();
+        let unused: Vec<_> = self.pools().into_iter().filter(Pool::close_if_unused).collect();
+        let ids = |pools: &mut dyn Iterator<Item = &Arc<Pool>>| -> HashSet<PoolId> {
+            pools.map(|pool| pool.id).collect()
+        };
+        let refused = ids(&mut unused.iter().filter(|pool| pool.is_refused()));
+        let unused = ids(&mut unused.iter());
         // What is taken out is dropped after the lock has been given back.
-        let _forgotten = self.change(|state| state.tidy(ttl, &unused));
+        let _forgotten = self.change(|state| state.tidy(ttl, &unused, &refused));
         self.around.tries.tidy();
     }
 
@@ -90,12 +94,22 @@ impl State {
         self.records.values().filter_map(|record| record.pool().cloned()).collect()
     }
 
-    /// Forgets what is out of date. Returns the pools among those in `unused` that were known.
-    fn tidy(&mut self, ttl: Duration, unused: &HashSet<PoolId>) -> Vec<Arc<Pool>> {
+    /// Forgets what is out of date. Returns the pools among those in `unused` that were known. What was
+    /// good for one whose credential was `refused` since is not known to be good any more.
+    fn tidy(
+        &mut self,
+        ttl: Duration,
+        unused: &HashSet<PoolId>,
+        refused: &HashSet<PoolId>,
+    ) -> Vec<Arc<Pool>> {
         let mut forgotten = Vec::new();
         self.records.retain(|_, record| {
             record.forget_old(ttl);
-            forgotten.extend(record.take_pool_of(unused));
+            let taken = record.take_pool_of(unused);
+            if taken.as_ref().is_some_and(|pool| refused.contains(&pool.id)) {
+                record.forget();
+            }
+            forgotten.extend(taken);
             !record.is_empty()
         });
         forgotten

@@ -117,6 +117,11 @@ impl Budget {
         })
     }
 
+    /// The limit may have changed: whoever waits for room is looked at again.
+    pub fn limit_changed(&self) {
+        self.changed.notify_one();
+    }
+
     /// Serves pools that ask, for ever. `others` are asked to let an idle connection go.
     pub async fn serve(self: &Arc<Self>, others: impl Fn() -> Vec<Arc<Pool>>) {
         loop {

@@ -38,7 +38,8 @@ pub(crate) enum Answer {
 pub(crate) struct Ticket {
     pool: Arc<Pool>,
     class: Arc<Class>,
-    number: u64,
+    /// Gone once it was answered.
+    number: Option<u64>,
     answer: oneshot::Receiver<Answer>,
 }
 
@@ -49,7 +50,7 @@ impl Ticket {
         number: u64,
         answer: oneshot::Receiver<Answer>,
     ) -> Self {
-        Self { pool, class, number, answer }
+        Self { pool, class, number: Some(number), answer }
     }
 }
 
@@ -58,6 +59,9 @@ impl Future for Ticket {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let answered = Pin::new(&mut self.answer).poll(cx);
+        if answered.is_ready() {
+            self.number = None;
+        }
         // Nothing is sent only if the pool has gone, and with it whoever could answer.
         answered.map(|answer| answer.unwrap_or_else(|_| Answer::Unavailable(CLOSED.to_owned())))
     }
@@ -65,7 +69,9 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.pool.change(|state, _| state.leave_queue(&self.class, self.number));
+        if let Some(number) = self.number {
+            self.pool.change(|state, _| state.leave_queue(&self.class, number));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::requests::offered;
 use super::{Pump, Work};
 use crate::alarm::Alarm;
-use crate::client::{Drain, Room, Woken};
+use crate::client::{Drain, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
@@ -28,6 +28,9 @@ impl Pump<'_> {
         };
         let (pool, class) = (member.pool.clone(), class.clone());
         let began = self.now;
+        if self.shared.is_draining() {
+            self.feed(Event::Draining);
+        }
         while !self.unit.is_over() {
             let lease = match pool.acquire(&class) {
                 Acquired::Ready(lease) => Some(lease),
@@ -60,8 +63,8 @@ impl Pump<'_> {
         while !self.unit.is_over() {
             let due = self.with_tracker(|unit, tracker, _| unit.next_due(tracker));
             let client = &mut *self.client;
-            let answer = |cx: &mut Context<'_>, _| (Pin::new(&mut ticket).poll(cx), Room::Some);
-            let woken = client.wait(Drain::Heeded, &mut alarm, due, answer).await;
+            let answer = |cx: &mut Context<'_>, room| (Pin::new(&mut ticket).poll(cx), room);
+            let woken = client.wait(self.shared, Drain::Heeded, &mut alarm, due, answer).await;
             self.now = Instant::now();
             match woken {
                 Woken::Other(Answer::Ready(lease)) => return Ok(Some(lease)),
@@ -81,20 +84,22 @@ impl Pump<'_> {
                 Woken::Draining => {
                     self.feed(Event::Draining);
                 }
-                Woken::Alarm => self.on_alarm(),
+                Woken::Alarm => {}
             }
+            self.see_to_limits();
         }
         Ok(None)
     }
 
     /// Asks a connection that has rested for long for a sign of life.
     async fn alive(&mut self, mut lease: Lease, pool: &Arc<Pool>) -> Option<Lease> {
-        let limits = self.shared.limits();
+        let limits = self.limits.clone();
         let rested = self.now.saturating_duration_since(lease.idle_since());
         let needs_check = limits.liveness_check_timeout.limit().is_some_and(|limit| rested > limit);
         if !needs_check {
             return Some(lease);
         }
+        self.client.entry.set_state(ClientState::Waiting);
         let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
         let is_alive = Box::pin(lease.probe(patience)).await;
         self.now = Instant::now();
@@ -110,8 +115,7 @@ impl Pump<'_> {
 
     /// Sends the request that began the unit.
     fn begin(&mut self, lease: Lease) -> Result<(), End> {
-        let limits = self.shared.limits();
-        self.unit.set_limits(UnitLimits::new(&limits, lease.receive_timeout));
+        self.unit.set_limits(UnitLimits::new(&self.limits, lease.receive_timeout));
         self.work = Work::Begun(self.now, lease.wire.counts());
         self.lease = Some(lease);
         let client = &mut *self.client;

@@ -4,7 +4,7 @@ use bolt::chunk::payload;
 use bolt::failure::code;
 use bolt::message::tag;
 use bolt::packstream::{Kind, PackError, Reader};
-use bolt::{RequestTag, Response, Scanned};
+use bolt::{Failure, RequestTag, Response, Scanned};
 use bytes::BytesMut;
 use tracing::info;
 
@@ -35,23 +35,37 @@ impl Pump<'_> {
 
     fn take_summary(&mut self, tag: u8, mut wire: BytesMut) {
         let request = self.with_tracker(|_, tracker, _| tracker.unanswered().next());
+        let (mut written, mut failure) = (Written::Data, None);
         let answer = match tag {
-            tag::SUCCESS => self.take_success(request, &mut wire),
+            tag::SUCCESS => self.read_success(request, &mut wire, &mut written),
             tag::FAILURE => {
-                self.heed(&wire);
+                failure = failure_in(&wire);
                 Answer::Failure
             }
             tag::IGNORED => Answer::Ignored,
             _ => Answer::Unreadable,
         };
-        self.feed_with(Event::Answer(answer), &mut wire);
+        let effects = self.feed_with(Event::Answer(answer), &mut wire);
+        if effects.give_up() {
+            // It was not believed.
+            return;
+        }
+        if let (Answer::Success(success), Some(request)) = (answer, request) {
+            self.passwords.succeeded(request, written, success == Success::HasMore);
+        }
+        failure.into_iter().for_each(|failure| self.heed(&failure));
     }
 
     /// Reads a SUCCESS, and puts our address into a routing table.
-    fn take_success(&mut self, request: Option<RequestTag>, wire: &mut BytesMut) -> Answer {
-        let Ok((success, written)) = read_success(&payload(wire)) else {
-            return Answer::Unreadable;
-        };
+    fn read_success(
+        &mut self,
+        request: Option<RequestTag>,
+        wire: &mut BytesMut,
+        written: &mut Written,
+    ) -> Answer {
+        let Ok(read) = read_success(&payload(wire)) else { return Answer::Unreadable };
+        let success;
+        (success, *written) = read;
         if request == Some(RequestTag::Route) {
             let dialled = self.address.take();
             let dialled = dialled.as_deref().or(self.identity.dialled.as_deref());
@@ -61,25 +75,28 @@ impl Pump<'_> {
                 None => return Answer::Unreadable,
             }
         }
-        if let Some(request) = request {
-            self.passwords.succeeded(request, written, success == Success::HasMore);
-        }
         Answer::Success(success)
     }
 
     /// What a failure says about more than this unit of work.
-    fn heed(&mut self, wire: &BytesMut) {
-        let Ok(Response::Failure(failure)) = Response::decode(&payload(wire)) else { return };
+    fn heed(&mut self, failure: &Failure) {
         let Some(member) = &self.identity.member else { return };
         match failure.code.as_str() {
             code::AUTHORIZATION_EXPIRED => member.pool.retire(),
             code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED if !member.pool.is_single_use => {
                 info!(user = %member.pool.name, code = %failure.code, "the upstream no longer accepts a login");
                 member.pool.retire();
-                self.shared.directory().distrust(&member.pool, &failure);
+                self.shared.directory().distrust(&member.pool, failure);
             }
             _ => {}
         }
+    }
+}
+
+fn failure_in(wire: &BytesMut) -> Option<Failure> {
+    match Response::decode(&payload(wire)) {
+        Ok(Response::Failure(failure)) => Some(failure),
+        _ => None,
     }
 }
 

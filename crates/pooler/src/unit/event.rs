@@ -162,7 +162,7 @@ impl Effects {
     }
 
     /// Whether the connection is being given up.
-    pub(super) fn give_up(&self) -> bool {
+    pub fn give_up(&self) -> bool {
         self.into_iter().any(|effect| matches!(effect, Effect::Lose(_)))
     }
 }

@@ -2,6 +2,10 @@
 //! to a number of requests for each client, breadth first over the states that have not been seen.
 //! In every state the invariants of `violation` are checked, and the end can be reached from it.
 //!
+//! What it does not show: bytes, buffers and how much of them is taken at once are the pump's, so that a
+//! side that is slow is known here only as *lag*, an inbox that is full not at all, and a NOOP is not
+//! followed to where it is written. Conversations and the cross-talk test are there for those.
+//!
 //! - [`world`], [`client`], [`effects`]: clients and the pool around the product's [`super::Unit`] and
 //!   its view of clients
 //! - [`server`]: a server that answers well and badly; [`ending`]: ways to the end

@@ -7,7 +7,7 @@ use bolt::{RequestTag, ServerState};
 
 use super::violation::{self, Violation};
 use crate::client::View;
-use crate::unit::{Kind, Unit};
+use crate::unit::{Kind, Lag, Unit};
 
 /// What a client sends at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +56,8 @@ pub struct Client {
     pub unanswered: Vec<Asked>,
     pub asked: u8,
     pub is_mid_request: bool,
+    /// It does not take what it is sent.
+    pub lag: Lag,
     /// It has left, or was closed.
     pub is_gone: bool,
     /// By request number: passed on; carried out by the server for good; may have been; the client
@@ -66,13 +68,14 @@ pub struct Client {
     pub denied: u16,
 }
 
-/// Times are left out: none of them passes, the exploration lets any limit be reached at any time.
+/// Times are left out: none of them passes, the exploration lets any limit be reached at any time that
+/// can be reached as things stand.
 impl Hash for Client {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let unit = self.unit.as_ref().map(|unit| (unit.kind, unit.phase));
         (self.view, unit, self.first, self.connection).hash(state);
         (&self.inbox, &self.unanswered, self.asked).hash(state);
-        (self.is_mid_request, self.is_gone).hash(state);
+        (self.is_mid_request, self.lag, self.is_gone).hash(state);
         (self.forwarded, self.done, self.possible, self.denied).hash(state);
     }
 }
@@ -89,6 +92,7 @@ impl Client {
             unanswered: Vec::new(),
             asked: 0,
             is_mid_request: false,
+            lag: Lag::None,
             is_gone: false,
             forwarded: 0,
             done: 0,

@@ -107,6 +107,8 @@ fn last_resort(world: &World, c: usize) -> Option<Expiry> {
 /// What a server that ends had done before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carried {
+    /// Nothing had left for it yet.
+    Unsent,
     Nothing,
     /// All that it had received; the answers are lost.
     Everything,

@@ -13,6 +13,7 @@ use super::server::Outcome;
 use super::trace::Trace;
 use super::violation::Violation;
 use super::world::{Setting, Step, World};
+use crate::unit::Lag;
 use crate::unit::expiry::Expiry;
 
 /// One thing that can happen.
@@ -23,6 +24,7 @@ enum Action {
     Leave(usize),
     Refuse(usize),
     Expire(usize, Expiry),
+    Lag(usize, Lag),
     Serve(usize, Outcome),
     End(usize, Carried),
     Intrude(usize),
@@ -158,6 +160,9 @@ fn actions(world: &World, setting: &Setting) -> Vec<Action> {
         let Some(unit) = &client.unit else { continue };
         if unit.is_waiting() {
             actions.push(Action::Refuse(c));
+        } else if !client.is_gone {
+            let lag = if client.lag == Lag::None { Lag::Some } else { Lag::None };
+            actions.push(Action::Lag(c, lag));
         }
         let connection = client.connection.and_then(|k| world.connections[k].as_ref());
         let nothing = Tracker::ready();
@@ -171,6 +176,9 @@ fn actions(world: &World, setting: &Setting) -> Vec<Action> {
         actions.push(Action::End(k, Carried::Nothing));
         if connection.holder.is_some() {
             actions.extend(connection.outcomes().into_iter().map(|out| Action::Serve(k, out)));
+            if connection.may_be_unsent() {
+                actions.push(Action::End(k, Carried::Unsent));
+            }
             if connection.has_received() {
                 actions.push(Action::End(k, Carried::Everything));
             } else if !connection.is_dying() && !connection.is_mid_record {
@@ -191,6 +199,7 @@ fn take(world: &mut World, step: &mut Step<'_>, action: Action) -> Result<(), Vi
         Action::Leave(c) => world.leave(step, c),
         Action::Refuse(c) => world.refuse(step, c),
         Action::Expire(c, expiry) => world.expire(step, c, expiry),
+        Action::Lag(c, lag) => world.lag(step, c, lag),
         Action::Serve(k, outcome) => world.serve(step, k, outcome),
         Action::End(k, carried) => world.end(step, k, carried),
         Action::Intrude(k) => world.intrude(step, k),

@@ -17,6 +17,8 @@ pub struct Connection {
     pub holder: Option<usize>,
     /// Something was sent since it was acquired.
     pub is_written: bool,
+    /// Something was answered since then.
+    has_answered: bool,
     /// A RECORD has begun and not ended.
     pub is_mid_record: bool,
     /// What the server is in.
@@ -67,6 +69,7 @@ impl Connection {
             tracker: Tracker::ready(),
             holder: None,
             is_written: false,
+            has_answered: false,
             is_mid_record: false,
             state: ServerState::Ready,
             results: 0,
@@ -85,6 +88,16 @@ impl Connection {
                 self.received.push(Received::Of { asked, is_whole });
             }
         }
+    }
+
+    /// A client has it now.
+    pub fn begin(&mut self) {
+        (self.is_written, self.has_answered) = (false, false);
+    }
+
+    /// Whether all that was sent may still be in the pooler's own buffer.
+    pub fn may_be_unsent(&self) -> bool {
+        self.is_written && !self.has_answered && !self.is_mid_record
     }
 
     /// Whether something is still to be answered.
@@ -298,6 +311,7 @@ impl World {
         let Some(connection) = &mut self.connections[k] else { return Ok(()) };
         let Some(c) = connection.holder else { return Ok(()) };
         step.trace.served(k, outcome);
+        connection.has_answered = true;
         if outcome == Outcome::Record {
             connection.is_mid_record = !connection.is_mid_record;
             self.feed(step, c, Event::Records, None)?;
@@ -329,6 +343,10 @@ impl World {
             return Ok(());
         };
         step.trace.ended(k);
+        if carried == Carried::Unsent {
+            connection.is_written = false;
+            connection.received.clear();
+        }
         while carried == Carried::Everything
             && !connection.is_dying
             && !connection.state.ignores()

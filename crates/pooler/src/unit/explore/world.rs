@@ -14,7 +14,7 @@ use crate::client::{Handling, View};
 use crate::reason::Reason;
 use crate::unit::event::Part;
 use crate::unit::expiry::Expiry;
-use crate::unit::{Event, Kind, Unit, UnitLimits};
+use crate::unit::{Event, Kind, Lag, Unit, UnitLimits};
 
 /// What may differ from one exploration to another.
 #[derive(Clone, Debug)]
@@ -93,6 +93,18 @@ impl World {
     pub fn refuse(&mut self, step: &mut Step<'_>, c: usize) -> Checked {
         step.trace.note("the pool has no connection");
         self.feed(step, c, Event::NoConnection(Reason::Unavailable), None)?;
+        self.pump(step, c)
+    }
+
+    /// A client begins to take what it is sent again, or stops.
+    pub fn lag(&mut self, step: &mut Step<'_>, c: usize, lag: Lag) -> Checked {
+        step.trace.note(if lag == Lag::Some {
+            "# a client stops reading"
+        } else {
+            "# it reads again"
+        });
+        self.clients[c].lag = lag;
+        self.feed(step, c, Event::ClientLags(lag), None)?;
         self.pump(step, c)
     }
 
@@ -196,13 +208,12 @@ impl World {
         let client = &mut self.clients[c];
         client.unit = Some(Unit::new(kind, limits(), step.now));
         client.first = first;
-        self.queue.push(c);
-        self.hand_on(step)?;
-        let is_waiting = self.clients[c].unit.as_ref().is_some_and(Unit::is_waiting);
-        if self.is_draining && is_waiting {
+        if self.is_draining {
             self.feed(step, c, Event::Draining, None)?;
+            return Ok(());
         }
-        Ok(())
+        self.queue.push(c);
+        self.hand_on(step)
     }
 
     /// A request that no unit of work has to do with.
@@ -254,7 +265,7 @@ impl World {
             self.queue.remove(0);
             let connection = self.connections[k].get_or_insert_with(Connection::new);
             connection.holder = Some(c);
-            connection.is_written = false;
+            connection.begin();
             self.clients[c].connection = Some(k);
             let front = self.clients[c].inbox.first().copied();
             let event = match front.map(offered) {
@@ -262,6 +273,10 @@ impl World {
                 _ => return Err(Violation(violation::OUT_OF_ORDER)),
             };
             self.feed(step, c, event, None)?;
+            // The pump of a new unit knows of no lag until it finds one.
+            if self.clients[c].lag == Lag::Some {
+                self.feed(step, c, Event::ClientLags(Lag::Some), None)?;
+            }
             self.pump(step, c)?;
         }
         Ok(())
