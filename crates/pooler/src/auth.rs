@@ -30,7 +30,7 @@ use crate::tries::{CheckId, Turn};
 use check::CheckJob;
 use checks::{AskerId, Asking};
 use identity::{Digest, Digester, IdentityKey};
-use memory::State;
+use memory::Memory;
 
 /// Everybody who is known, and their pools.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct Directory {
     /// Bounds how many credentials are checked at the same time.
     turns: Semaphore,
     ids: Ids,
-    state: Ranked<Mutex<State>>,
+    state: Ranked<Mutex<Memory>>,
 }
 
 /// A client's place among those of its principal, given up when dropped.
@@ -103,7 +103,7 @@ impl Directory {
             digester: Digester::new(),
             turns: Semaphore::new(PARALLEL_CHECKS),
             ids: Ids::default(),
-            state: Ranked::mutex(Rank::Directory, State::default()),
+            state: Ranked::mutex(Rank::Directory, Memory::default()),
         })
     }
 
@@ -188,7 +188,12 @@ impl Directory {
 
     /// Begins a check, unless that has to wait for another one. The tries are counted while the
     /// directory is locked, so that they never speak of a check that the directory does not know.
-    fn begin_check(self: &Arc<Self>, state: &mut State, login: &Login, asker: AskerId) -> Decision {
+    fn begin_check(
+        self: &Arc<Self>,
+        state: &mut Memory,
+        login: &Login,
+        asker: AskerId,
+    ) -> Decision {
         let rate_limited = || Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
         let id = CheckId(self.ids.next());
         match self.around.tries.begin(login.key.principal(), id) {

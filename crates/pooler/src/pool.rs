@@ -39,7 +39,7 @@ pub(crate) use budget::{Budget, Permit};
 pub(crate) use credential::Credential;
 pub(crate) use lease::Lease;
 pub(crate) use state::{JoinError, MemberId};
-pub(crate) use ticket::{Acquired, Answer, Ticket};
+pub(crate) use ticket::{Acquired, Reply, Ticket};
 
 use actions::Actions;
 use connection::Connection;

@@ -130,7 +130,7 @@ pub(crate) struct Server {
     limits: CurrentLimits,
     metrics: Metrics,
     ranges: watch::Sender<Option<Arc<[VersionRange]>>>,
-    state: Ranked<Mutex<State>>,
+    state: Ranked<Mutex<Learnt>>,
     /// One first connection at a time. This lock is awaited, so it is outside the order of [`Rank`]:
     /// nobody who holds one of those locks may ask for it.
     turn: tokio::sync::Mutex<()>,
@@ -139,7 +139,7 @@ pub(crate) struct Server {
 }
 
 #[derive(Default)]
-struct State {
+struct Learnt {
     /// By version, and whether date-times in UTC were asked for.
     facts: HashMap<(Version, bool), Facts>,
     /// A connection on which nobody has logged in yet, for whoever does next.
@@ -156,7 +156,7 @@ impl Server {
         metrics: Metrics,
     ) -> Self {
         let (ranges, _) = watch::channel(None);
-        let state = Ranked::mutex(Rank::Server, State::default());
+        let state = Ranked::mutex(Rank::Server, Learnt::default());
         let turn = tokio::sync::Mutex::default();
         Self { dialer, routes, limits, metrics, ranges, state, turn, lost: Notify::new() }
     }
@@ -337,7 +337,7 @@ impl Server {
         class.routing.then(Dictionary::new)
     }
 
-    fn lock(&self) -> Guard<MutexGuard<'_, State>> {
+    fn lock(&self) -> Guard<MutexGuard<'_, Learnt>> {
         self.state.lock()
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
     deferred(move || {
         let keys: Vec<_> = projection.keys.iter().map(|place| &projection.items[*place]).collect();
         let mut groups: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut states: Vec<(Row, Vec<State>)> = Vec::new();
+        let mut states: Vec<(Row, Vec<Accumulator>)> = Vec::new();
         for row in input {
             let mut row = row?;
             context.control.check()?;
@@ -33,7 +33,7 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
                     groups.insert(key, states.len());
                     states.push((
                         row.clone(),
-                        projection.aggregates.iter().map(|_| State::default()).collect(),
+                        projection.aggregates.iter().map(|_| Accumulator::default()).collect(),
                     ));
                     states.len() - 1
                 }
@@ -46,7 +46,7 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
         if states.is_empty() && keys.is_empty() {
             states.push((
                 Row::new(),
-                projection.aggregates.iter().map(|_| State::default()).collect(),
+                projection.aggregates.iter().map(|_| Accumulator::default()).collect(),
             ));
         }
         let mut rows = Vec::with_capacity(states.len());
@@ -66,7 +66,7 @@ pub(super) fn group(context: &Context, projection: &Arc<Projection>, input: Rows
 /// What an aggregate has seen in the rows of one group. The values are kept only by aggregates that
 /// need all of them.
 #[derive(Debug, Default)]
-struct State {
+struct Accumulator {
     count: i64,
     mean: f64,
     total: Option<Value>,
@@ -75,7 +75,7 @@ struct State {
     seen: HashSet<Vec<u8>>,
 }
 
-impl State {
+impl Accumulator {
     fn add(&mut self, context: &Context, aggregate: &Aggregate, row: &mut Row) -> Result<()> {
         let Some(argument) = &aggregate.argument else {
             self.count += 1;

@@ -33,12 +33,12 @@ pub fn matches(context: &Context, patterns: Arc<[Pattern]>, row: Row) -> Result<
         nodes,
         hops,
         frames: Vec::new(),
-        state: State::New,
+        state: Search::New,
     }))
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum Search {
     New,
     Searching,
     Over,
@@ -53,19 +53,19 @@ struct Matcher {
     nodes: Vec<Vec<u64>>,
     hops: Vec<Vec<Vec<u64>>>,
     frames: Vec<Frame>,
-    state: State,
+    state: Search,
 }
 
 impl Iterator for Matcher {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
-        if self.state == State::Over {
+        if self.state == Search::Over {
             return None;
         }
         let found = self.search();
         if !matches!(found, Ok(Some(_))) {
-            self.state = State::Over;
+            self.state = Search::Over;
         }
         found.transpose()
     }
@@ -73,8 +73,8 @@ impl Iterator for Matcher {
 
 impl Matcher {
     fn search(&mut self) -> Result<Option<Row>> {
-        if self.state == State::New {
-            self.state = State::Searching;
+        if self.state == Search::New {
+            self.state = Search::Searching;
             self.push()?;
         }
         loop {

@@ -14,7 +14,7 @@ use super::record::Record;
 use crate::pool::{Pool, PoolId};
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Memory {
     pub records: HashMap<IdentityKey, Record>,
     pub checks: Checks,
     /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
@@ -80,12 +80,12 @@ impl Directory {
     }
 
     /// The one door to the state. `change` may not call anything that takes the lock of a pool.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
         change(&mut self.state.lock())
     }
 }
 
-impl State {
+impl Memory {
     pub fn record(&mut self, key: &IdentityKey) -> &mut Record {
         self.records.entry(key.clone()).or_default()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::connection::{Connection, ConnectionId};
 use super::growth::Plan;
 use super::queue::Waiter;
-use super::{Answer, Lease, Permit, Pool};
+use super::{Lease, Permit, Pool, Reply};
 use crate::class::Class;
 use crate::server::Upstream;
 
@@ -16,7 +16,7 @@ pub(super) struct Actions {
     /// Upstreams whose permits have gone to other connections.
     replaced: Vec<Upstream>,
     connect: Vec<Plan>,
-    pub refuse: Vec<(Waiter, Answer)>,
+    pub refuse: Vec<(Waiter, Reply)>,
     /// At most one: every change puts at most one connection somewhere.
     hand: Option<(Waiter, Connection)>,
 }
@@ -43,7 +43,7 @@ impl Actions {
         if let Some((waiter, connection)) = hand {
             let lease = Lease::new(pool.clone(), connection);
             // If the waiter has gone meanwhile, the lease comes back and serves the next one.
-            if let Err(Answer::Ready(lease)) = waiter.answer.send(Answer::Ready(lease)) {
+            if let Err(Reply::Ready(lease)) = waiter.answer.send(Reply::Ready(lease)) {
                 lease.give_back();
             }
         }

@@ -15,27 +15,27 @@ use crate::locks::{Rank, Ranked};
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: CurrentLimits,
-    state: Ranked<Mutex<State>>,
-    /// What [`State::is_wanted`] says, to be read without the lock.
+    state: Ranked<Mutex<Permits>>,
+    /// What [`Permits::is_wanted`] says, to be read without the lock.
     is_wanted: AtomicBool,
     /// Something happened that may serve a pool.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Permits {
     /// The permits that exist: so many connections are open.
     granted: HashSet<u64>,
     ids: Ids,
     /// Pools that want to grow, the first to ask in front.
-    asking: VecDeque<Asking>,
+    asking: VecDeque<Asker>,
     /// Pools for which another one is closing a connection.
-    promised: VecDeque<Asking>,
+    promised: VecDeque<Asker>,
 }
 
 /// A pool that wants to open a connection.
 #[derive(Debug)]
-struct Asking {
+struct Asker {
     id: PoolId,
     pool: Weak<Pool>,
     /// How many connections it had when it asked.
@@ -49,7 +49,7 @@ pub(crate) struct Permit {
     budget: Arc<Budget>,
 }
 
-impl State {
+impl Permits {
     /// Some pool asks, or was promised a connection.
     fn is_wanted(&self) -> bool {
         !self.promised.is_empty() || !self.asking.is_empty()
@@ -66,14 +66,14 @@ impl Budget {
     pub fn new(limits: CurrentLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Ranked::mutex(Rank::Budget, State::default()),
+            state: Ranked::mutex(Rank::Budget, Permits::default()),
             is_wanted: AtomicBool::new(false),
             changed: Notify::new(),
         })
     }
 
     /// The one door to the state, so that `is_wanted` always says what the state says.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Permits) -> T) -> T {
         let mut state = self.state.lock();
         let changed = change(&mut state);
         self.is_wanted.store(state.is_wanted(), Ordering::Relaxed);
@@ -93,7 +93,7 @@ impl Budget {
         self.change(|state| {
             let mut known = state.asking.iter().chain(&state.promised);
             if known.all(|other| other.id != pool.id) {
-                state.asking.push_back(Asking { id: pool.id, pool: Arc::downgrade(pool), open });
+                state.asking.push_back(Asker { id: pool.id, pool: Arc::downgrade(pool), open });
                 self.changed.notify_one();
             }
         });
@@ -109,7 +109,7 @@ impl Budget {
         }
         self.change(|state| {
             let claims =
-                |first: &mut Asking| first.id != pool && (first.open == 0 || open > first.open + 1);
+                |first: &mut Asker| first.id != pool && (first.open == 0 || open > first.open + 1);
             let claiming = state.asking.pop_front_if(claims);
             let is_claimed = claiming.is_some();
             state.promised.extend(claiming);

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::connection::{Connection, ConnectionId};
 use super::state::State;
-use super::{Actions, Answer, Credential, Permit, Pool, Upstream};
+use super::{Actions, Credential, Permit, Pool, Reply, Upstream};
 use crate::class::Class;
 use crate::server::{ConnectError, Verdict};
 use crate::tries::TryOutcome;
@@ -199,10 +199,10 @@ impl Pool {
 }
 
 /// What those are told who have waited for a connection that could not be opened.
-fn answer_to(error: &ConnectError) -> Answer {
+fn answer_to(error: &ConnectError) -> Reply {
     match error {
-        ConnectError::Refused { failure } => Answer::Refused(failure.clone()),
-        other => Answer::Unavailable(other.to_string()),
+        ConnectError::Refused { failure } => Reply::Refused(failure.clone()),
+        other => Reply::Unavailable(other.to_string()),
     }
 }
 

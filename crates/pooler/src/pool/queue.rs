@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connections::is_same;
-use super::ticket::Answer;
+use super::ticket::Reply;
 use crate::class::Class;
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Line {
 pub(super) struct Waiter {
     number: u64,
     since: Instant,
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<Reply>,
 }
 
 impl Line {
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     /// Somebody waits for a connection of `class`. `number` is higher than everybody's.
-    pub fn join(&mut self, class: &Arc<Class>, number: u64, answer: oneshot::Sender<Answer>) {
+    pub fn join(&mut self, class: &Arc<Class>, number: u64, answer: oneshot::Sender<Reply>) {
         let waiter = Waiter { number, since: Instant::now(), answer };
         let line = match self.find(class) {
             Some(index) => &mut self.lines[index],
@@ -179,7 +179,7 @@ mod tests {
     struct Scene {
         queue: Queue,
         classes: Vec<Arc<Class>>,
-        answers: Vec<oneshot::Receiver<Answer>>,
+        answers: Vec<oneshot::Receiver<Reply>>,
     }
 
     impl Scene {

@@ -12,7 +12,7 @@ use super::connection::{Connection, ConnectionId};
 use super::connections::{Connections, is_same};
 use super::credential::{Credential, Login};
 use super::queue::{Queue, Waiter};
-use super::{Answer, COMPLAINT_PAUSE};
+use super::{COMPLAINT_PAUSE, Reply};
 use crate::class::Class;
 use crate::ids::Ids;
 use crate::pool_numbers::PoolNumbers;
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// Returns the number of the place.
-    pub fn enqueue(&mut self, class: &Arc<Class>, answer: oneshot::Sender<Answer>) -> u64 {
+    pub fn enqueue(&mut self, class: &Arc<Class>, answer: oneshot::Sender<Reply>) -> u64 {
         let number = self.ids.next();
         self.queue.join(class, number, answer);
         number
@@ -214,11 +214,11 @@ impl State {
     }
 
     /// Those who wait and can't be served, each with the reason.
-    pub fn take_hopeless(&mut self) -> Vec<(Waiter, Answer)> {
+    pub fn take_hopeless(&mut self) -> Vec<(Waiter, Reply)> {
         let Some(why) = self.login.refusal() else { return Vec::new() };
         let connections = &self.connections;
         let waiters = self.queue.take_of(|class| connections.open_of(class) == 0);
-        waiters.into_iter().map(|waiter| (waiter, Answer::Refused(why.clone()))).collect()
+        waiters.into_iter().map(|waiter| (waiter, Reply::Refused(why.clone()))).collect()
     }
 }
 

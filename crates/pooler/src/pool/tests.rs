@@ -82,7 +82,7 @@ async fn numbers_follow_a_connection_wherever_it_goes() {
     assert_eq!(numbers(&pool), [1, 1, 1, 0, 1]);
     drop(lease);
     assert_eq!(numbers(&pool), [1, 0, 1, 0, 1]);
-    let Answer::Ready(lease) = ticket.await else { panic!("it was handed over") };
+    let Reply::Ready(lease) = ticket.await else { panic!("it was handed over") };
     drop(lease);
     assert_eq!(numbers(&pool), [1, 0, 0, 1, 1]);
     ready(pool.acquire(&class)).discard();

@@ -25,7 +25,7 @@ pub(crate) enum Acquired {
 
 /// What a client is told that has waited.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     Ready(Lease),
     /// No connection can be opened now, for this reason.
     Unavailable(String),
@@ -40,7 +40,7 @@ pub(crate) struct Ticket {
     class: Arc<Class>,
     /// Gone once it was answered.
     number: Option<u64>,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<Reply>,
 }
 
 impl Ticket {
@@ -48,22 +48,22 @@ impl Ticket {
         pool: Arc<Pool>,
         class: Arc<Class>,
         number: u64,
-        answer: oneshot::Receiver<Answer>,
+        answer: oneshot::Receiver<Reply>,
     ) -> Self {
         Self { pool, class, number: Some(number), answer }
     }
 }
 
 impl Future for Ticket {
-    type Output = Answer;
+    type Output = Reply;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let answered = Pin::new(&mut self.answer).poll(cx);
         if answered.is_ready() {
             self.number = None;
         }
         // Nothing is sent only if the pool has gone, and with it whoever could answer.
-        answered.map(|answer| answer.unwrap_or_else(|_| Answer::Unavailable(CLOSED.to_owned())))
+        answered.map(|answer| answer.unwrap_or_else(|_| Reply::Unavailable(CLOSED.to_owned())))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::client::{Drain, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
-use crate::pool::{Acquired, Answer, Lease, Pool, Ticket};
+use crate::pool::{Acquired, Lease, Pool, Reply, Ticket};
 use crate::reason::Reason;
 use crate::unit::{Event, UnitLimits};
 
@@ -67,11 +67,11 @@ impl Pump<'_> {
             let woken = client.wait(self.shared, Drain::Heeded, &mut alarm, due, answer).await;
             self.now = Instant::now();
             match woken {
-                Woken::Other(Answer::Ready(lease)) => return Ok(Some(lease)),
-                Woken::Other(Answer::Unavailable(why)) => {
+                Woken::Other(Reply::Ready(lease)) => return Ok(Some(lease)),
+                Woken::Other(Reply::Unavailable(why)) => {
                     self.refuse(Reason::Unavailable, failures::unavailable(why));
                 }
-                Woken::Other(Answer::Refused(failure)) => {
+                Woken::Other(Reply::Refused(failure)) => {
                     self.refuse(Reason::CredentialRefused, failure);
                 }
                 Woken::Input => {
