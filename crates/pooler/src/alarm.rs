@@ -1,37 +1,31 @@
 //! A timer that is cheap to have and to leave alone: it is set anew only if it would ring too late.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Rings at the time that is wanted, or before. Who hears it has to ask what is due, and to wait again
-/// if nothing is. To put a timer off costs little; to make and register one for every query would not.
+/// Rings when something is due. To put it off costs nothing until the time comes that it was set to
+/// before; to make and register a timer for every query would cost more. It is one word until it is
+/// first needed: clients with nothing to do have one.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// What it is set to; `None` once it has rung.
-    at: Option<Instant>,
-}
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Ready not later than `due`.
+    /// Ready once `due` has come. Every poll may name another time.
     pub fn poll(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> Poll<()> {
         let Some(due) = due else { return Poll::Pending };
-        let is_late = self.at.is_none_or(|at| due < at);
-        let at = if is_late { due } else { self.at.unwrap_or(due) };
-        let sleep = match &mut self.sleep {
-            Some(sleep) => {
-                if is_late {
-                    sleep.as_mut().reset(at);
-                }
-                sleep
-            }
-            None => self.sleep.insert(Box::pin(sleep_until(at))),
-        };
-        let rung = sleep.as_mut().poll(cx);
-        self.at = rung.is_pending().then_some(at);
-        rung
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if due < sleep.deadline() {
+            sleep.as_mut().reset(due);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        if due <= sleep.deadline() {
+            return Poll::Ready(());
+        }
+        // It was set to an earlier time, for something that is not due any more.
+        sleep.as_mut().reset(due);
+        sleep.as_mut().poll(cx)
     }
 }
 
@@ -49,11 +43,9 @@ mod tests {
         assert!(pending.is_pending());
         poll_fn(|cx| alarm.poll(cx, Some(after(5)))).await;
         assert_eq!(Instant::now(), after(5));
-        // Set to 20, it may ring then for somebody who wants to be called at 30, who asks again.
         let pending = poll_fn(|cx| Poll::Ready(alarm.poll(cx, Some(after(20))))).await;
         assert!(pending.is_pending());
-        poll_fn(|cx| alarm.poll(cx, Some(after(30)))).await;
-        assert_eq!(Instant::now(), after(20));
+        // Set to 20, it does not ring then for somebody who has meanwhile asked for 30.
         poll_fn(|cx| alarm.poll(cx, Some(after(30)))).await;
         assert_eq!(Instant::now(), after(30));
     }

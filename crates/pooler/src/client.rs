@@ -31,8 +31,9 @@ pub(crate) struct Client {
     view: View,
     pub entry: Entry,
     pub negotiated: Negotiated,
-    /// Since when it has taken nothing of what waits to be written, and how much it had taken then.
-    stalled: Option<(Instant, u64)>,
+    /// Since when it has taken nothing of what waits to be written, and how much it had taken then. In
+    /// a box, because that is rare and clients are many.
+    stalled: Option<Box<(Instant, u64)>>,
     /// Bytes that the metrics know of already.
     counted: (u64, u64),
 }
@@ -184,10 +185,10 @@ impl Client {
 
     fn note_stall(&mut self) {
         let written = self.wire.written;
-        self.stalled = match self.stalled {
+        self.stalled = match self.stalled.take() {
             _ if !self.wire.has_output() => None,
-            Some((since, taken)) if taken == written => Some((since, taken)),
-            _ => Some((Instant::now(), written)),
+            Some(stalled) if stalled.1 == written => Some(stalled),
+            _ => Some(Box::new((Instant::now(), written))),
         };
     }
 
@@ -208,8 +209,8 @@ impl Client {
             View::LoggingIn { until, .. } => Some((until, Reason::ClientLoginTimeout)),
             _ => None,
         };
-        let stall = self.stalled.map(|(since, _)| {
-            (since + shared.limits().client_write_timeout.0, Reason::ClientWriteTimeout)
+        let stall = self.stalled.as_deref().map(|(since, _)| {
+            (*since + shared.limits().client_write_timeout.0, Reason::ClientWriteTimeout)
         });
         [login, stall]
     }
