@@ -139,15 +139,16 @@ impl Client {
     /// own. It is the only
     /// place where a client's socket is polled while the client lives. `other` is told whether the
     /// client has room for more answers, and says whether there is room for more requests.
-    pub async fn wait<T>(
-        &mut self,
-        shared: &Shared,
+    pub fn wait<'a, T>(
+        &'a mut self,
+        shared: &'a Shared,
         drain: Drain,
-        alarm: &mut Alarm,
+        alarm: &'a mut Alarm,
         due: Option<Instant>,
-        mut other: impl FnMut(&mut Context<'_>, Room) -> (Poll<T>, Room),
-    ) -> Woken<T> {
-        poll_fn(|cx| {
+        mut other: impl FnMut(&mut Context<'_>, Room) -> (Poll<T>, Room) + 'a,
+    ) -> impl Future<Output = Woken<T>> + 'a {
+        // Not an async function: that would keep room for its arguments twice, in every idle client.
+        poll_fn(move |cx| {
             // First, so that answers leave before more of them are read.
             if self.poll_write(cx).is_err() {
                 return Poll::Ready(Woken::Left);
@@ -166,7 +167,6 @@ impl Client {
             let due = due.into_iter().chain(self.due(shared)).min();
             alarm.poll(cx, due).map(|()| Woken::Alarm)
         })
-        .await
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
