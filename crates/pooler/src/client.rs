@@ -124,15 +124,8 @@ impl Client {
         self.inbox.resets
     }
 
-    /// Moves requests into the inbox. A stranger's are taken one by one: the next may come from
-    /// somebody who has logged in, under other limits.
     fn take_in(&mut self) -> Result<(), End> {
-        if self.view.is_logged_in() {
-            self.inbox.take_in(&mut self.wire.input)?;
-        } else if self.inbox.is_empty() {
-            self.inbox.take_one(&mut self.wire.input)?;
-        }
-        Ok(())
+        Ok(self.inbox.take_in(&mut self.wire.input)?)
     }
 
     /// Waits for the client, for what else the caller waits for, and for `due` or a limit of the client's
