@@ -84,8 +84,11 @@ reasons! {
     Upstream Unavailable "unavailable",
     // Connections that were lost.
     Upstream UpstreamClosed "upstream_closed",
-    /// The empty SUCCESS that the victim of `dbms.killConnection` is told.
+    /// What the victim of `dbms.killConnection` is told: SUCCESS with nothing in it, or IGNORED
+    /// without a failure.
     Upstream UpstreamKilled "upstream_killed",
+    /// It shuts down, and does not say whether it has carried out what it was asked for.
+    Upstream UpstreamGoing "upstream_going",
     Upstream UpstreamSilent "upstream_silent",
     Upstream UpstreamUnsolicited "upstream_unsolicited",
     Upstream UpstreamProtocol "upstream_protocol",

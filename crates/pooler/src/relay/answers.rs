@@ -40,7 +40,12 @@ impl Pump<'_> {
             tag::SUCCESS => self.read_success(request, &mut wire, &mut written),
             tag::FAILURE => {
                 failure = failure_in(&wire);
-                Answer::Failure
+                match &failure {
+                    Some(failure) if failure.code == code::DATABASE_UNAVAILABLE => {
+                        Answer::Unavailable
+                    }
+                    _ => Answer::Failure,
+                }
             }
             tag::IGNORED => Answer::Ignored,
             _ => Answer::Unreadable,

@@ -3,7 +3,7 @@
 use bolt::{RequestTag, ServerState, Summary, Tracker};
 use tokio::time::Instant;
 
-use super::{Answer, Effect, Effects, Phase, Recovery, Reset, Success, Unit};
+use super::{Answer, Effect, Effects, Kind, Phase, Recovery, Reset, Success, Unit};
 use crate::reason::Reason;
 
 impl Unit {
@@ -23,7 +23,7 @@ impl Unit {
         effects: &mut Effects,
     ) {
         // An answer that can't be believed is none: the request still counts as unanswered.
-        if let Err(reason) = credible(tracker, answer) {
+        if let Err(reason) = self.credible(tracker, answer) {
             return effects.push(Effect::Lose(reason));
         }
         let Ok(request) = tracker.answered(summary(answer)) else {
@@ -34,12 +34,37 @@ impl Unit {
             (RequestTag::Reset, Answer::Success(_)) => {}
             (RequestTag::Reset, _) => effects.push(Effect::Lose(Reason::UpstreamResetFailed)),
             (_, Answer::Success(_)) => self.pass_on(tracker.state(), effects),
-            (_, Answer::Failure) => self.failed(effects),
+            (_, Answer::Failure | Answer::Unavailable) => self.failed(effects),
             (_, _) => self.refusal(tracker.state(), effects),
         }
         if request.ends_transaction() && self.is_abandoned() {
             // Until now the server was let finish.
             self.times.recover_from(now);
+        }
+    }
+
+    /// Whether the answer can be one to the request that has been unanswered for longest.
+    fn credible(&self, tracker: &Tracker, answer: Answer) -> Result<(), Reason> {
+        let Some(request) = tracker.unanswered().next() else { return Ok(()) };
+        match answer {
+            Answer::Unreadable => Err(Reason::UpstreamProtocol),
+            Answer::Success(Success::Empty) if is_never_empty(request) => {
+                Err(Reason::UpstreamKilled)
+            }
+            Answer::Ignored if !may_ignore(tracker) => Err(Reason::UpstreamKilled),
+            Answer::Unavailable if self.completes(request) => Err(Reason::UpstreamGoing),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the answer to this request is what says that the unit's work was carried out. A
+    /// server that is shutting down answers `DatabaseUnavailable` to those, too, that it has carried
+    /// out (measured on 5.26), and drivers would do managed work again.
+    fn completes(&self, request: RequestTag) -> bool {
+        match self.kind {
+            Kind::AutoCommit => request.takes_records(),
+            Kind::Transaction => request == RequestTag::Commit,
+            Kind::Route => false,
         }
     }
 
@@ -76,27 +101,24 @@ impl Unit {
     }
 }
 
-/// Whether the answer can be one to the request that has been unanswered for longest.
-fn credible(tracker: &Tracker, answer: Answer) -> Result<(), Reason> {
-    match (answer, tracker.unanswered().next()) {
-        (Answer::Unreadable, _) => Err(Reason::UpstreamProtocol),
-        // The victim of `dbms.killConnection` is told SUCCESS, with nothing in it, before the end
-        // (measured on 5.26). No server answers these requests so. To take it for an answer could
-        // turn a transaction that was rolled back into one that was committed.
-        (Answer::Success(Success::Empty), Some(RequestTag::Run | RequestTag::Commit)) => {
-            Err(Reason::UpstreamKilled)
-        }
-        (Answer::Success(Success::Empty), Some(request)) if request.takes_records() => {
-            Err(Reason::UpstreamKilled)
-        }
-        _ => Ok(()),
-    }
+/// The victim of `dbms.killConnection` is told SUCCESS, with nothing in it, before the end (measured
+/// on 5.26). No server answers these requests so. To take it for an answer could turn a transaction
+/// that was rolled back into one that was committed.
+fn is_never_empty(request: RequestTag) -> bool {
+    matches!(request, RequestTag::Run | RequestTag::Commit) || request.takes_records()
+}
+
+/// A server ignores requests after a failure, and those that stand before a RESET. The victim of
+/// `dbms.killConnection` can hear IGNORED without either (measured on 5.26), and a driver that has
+/// heard of no failure takes even an ignored COMMIT for done (Python 6.4.1).
+fn may_ignore(tracker: &Tracker) -> bool {
+    tracker.state().ignores() || tracker.unanswered().any(|request| request == RequestTag::Reset)
 }
 
 fn summary(answer: Answer) -> Summary {
     match answer {
         Answer::Success(success) => Summary::Success { has_more: success == Success::HasMore },
         Answer::Ignored => Summary::Ignored,
-        Answer::Failure | Answer::Unreadable => Summary::Failure,
+        Answer::Failure | Answer::Unavailable | Answer::Unreadable => Summary::Failure,
     }
 }

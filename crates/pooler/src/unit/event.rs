@@ -63,6 +63,8 @@ pub(crate) enum Lag {
 pub(crate) enum Answer {
     Success(Success),
     Failure,
+    /// FAILURE with `DatabaseUnavailable`.
+    Unavailable,
     Ignored,
     /// It can't be understood, or not be passed on.
     Unreadable,

@@ -129,6 +129,16 @@ impl Client {
         Ok(())
     }
 
+    /// Whether the client knows why it is ignored: it was told of a failure, or has sent RESET.
+    pub fn check_cause(&self, summary: Summary) -> Result<(), Violation> {
+        let is_reset = |asked: &Asked| asked.request() == Some(RequestTag::Reset);
+        let knows = self.view == View::Failed || self.unanswered.iter().any(is_reset);
+        match summary {
+            Summary::Ignored if !knows => Err(Violation(violation::IGNORED_ALONE)),
+            _ => Ok(()),
+        }
+    }
+
     /// The server has carried something out for good.
     pub fn commit(&mut self, number: u8) -> Result<(), Violation> {
         self.done |= 1 << number;

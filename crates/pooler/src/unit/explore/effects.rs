@@ -63,6 +63,7 @@ impl World {
                 let Some((asked, summary)) = answer else {
                     return Err(Violation(violation::OUT_OF_ORDER));
                 };
+                self.clients[c].check_cause(summary)?;
                 self.clients[c].view.answered(state);
                 self.tell(step, c, asked.number, summary)?;
             }

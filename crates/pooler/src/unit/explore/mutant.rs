@@ -1,7 +1,7 @@
 //! Planted faults: what the machine would do if it had a mistake. The exploration has to find each
 //! of them, or it proves nothing.
 
-use bolt::{RequestTag, Tracker};
+use bolt::{RequestTag, Summary, Tracker};
 
 use super::violation;
 use crate::reason::Reason;
@@ -24,6 +24,10 @@ pub enum Mutant {
     TellsTheUnknown,
     /// The farewell to a killed connection is taken for an answer.
     BelievesTheKilled,
+    /// IGNORED without a failure is passed on.
+    BelievesTheIgnored,
+    /// What a server says that shuts down is taken for a failure.
+    BelievesTheGoing,
     /// The RESET that was decided on is never sent.
     ForgetsReset,
     /// A connection that nobody needs is waited for without end.
@@ -36,15 +40,17 @@ pub enum Mutant {
 
 impl Mutant {
     /// Each with what the exploration has to say of it.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::ResetOvertakes, violation::RESET_OVERTAKES),
         (Self::SendsAfterRelease, violation::SENT_AFTER_RELEASE),
         (Self::ReleasesEarly, violation::RELEASED_DIRTY),
         (Self::AnswersTwice, violation::ANSWERED_TWICE),
-        (Self::SkipsAnAnswer, violation::OUT_OF_ORDER),
+        (Self::SkipsAnAnswer, violation::NOT_SERVED),
         (Self::CommitsTwice, violation::SENT_TWICE),
         (Self::TellsTheUnknown, violation::UNKNOWN_TOLD),
         (Self::BelievesTheKilled, violation::NOT_DONE),
+        (Self::BelievesTheIgnored, violation::IGNORED_ALONE),
+        (Self::BelievesTheGoing, violation::UNKNOWN_TOLD),
         (Self::ForgetsReset, violation::NOT_SERVED),
         (Self::WaitsForEver, violation::NOT_FREED),
         (Self::SendsTheNextUnit, violation::ILLEGAL),
@@ -56,6 +62,9 @@ impl Mutant {
         match (self, event) {
             (Self::BelievesTheKilled, Event::Answer(Answer::Success(Success::Empty))) => {
                 Event::Answer(Answer::Success(Success::Done))
+            }
+            (Self::BelievesTheGoing, Event::Answer(Answer::Unavailable)) => {
+                Event::Answer(Answer::Failure)
             }
             _ => event,
         }
@@ -94,6 +103,12 @@ impl Mutant {
                     *effect = Effect::Fail(Reason::UpstreamClosed);
                 }
             }),
+            (Self::BelievesTheIgnored, Event::Answer(Answer::Ignored))
+                if effects == [Effect::Lose(Reason::UpstreamKilled)] =>
+            {
+                let _ = tracker.answered(Summary::Ignored);
+                effects = vec![Effect::Answer(tracker.state())];
+            }
             (Self::ForgetsReset, _) => effects.retain(|effect| *effect != Effect::Reset),
             (Self::WaitsForEver, Event::Expired(Expiry::Recovery)) => effects.clear(),
             (Self::SendsTheNextUnit, Event::Request(request, _))

@@ -44,6 +44,8 @@ pub enum Outcome {
     /// There are more records.
     More,
     Failure,
+    /// `DatabaseUnavailable`, which is said of work that was carried out, too.
+    Unavailable,
     /// Because of a failure before, or of a RESET after it.
     Ignored,
     /// Half a RECORD, or the other half.
@@ -154,7 +156,9 @@ impl Connection {
 
     /// What the server may do next.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        use Outcome::{Failure, Ignored, Killed, KilledIgnored, More, Record, Success, Unreadable};
+        use Outcome::{
+            Failure, Ignored, Killed, KilledIgnored, More, Record, Success, Unavailable, Unreadable,
+        };
         let Some(first) = self.received.first() else { return Vec::new() };
         if self.is_mid_record {
             return vec![Record];
@@ -170,7 +174,7 @@ impl Connection {
             return vec![Ignored];
         }
         let request = asked.request().unwrap_or(RequestTag::Unknown(0));
-        let mut outcomes = vec![Success, Failure, Unreadable, Killed, KilledIgnored];
+        let mut outcomes = vec![Success, Failure, Unavailable, Unreadable, Killed, KilledIgnored];
         if request.takes_records() && self.has_result() {
             outcomes.extend([More, Record]);
         }
@@ -257,6 +261,15 @@ impl Connection {
             Outcome::Failure => {
                 self.fail();
                 (Answer::Failure, Summary::Failure)
+            }
+            Outcome::Unavailable => {
+                let completes = request == RequestTag::Commit
+                    || (request.takes_records() && self.state == ServerState::Streaming);
+                if completes {
+                    carried_out = self.succeed(asked, false);
+                }
+                self.fail();
+                (Answer::Unavailable, Summary::Failure)
             }
             Outcome::Ignored => {
                 if !self.state.ignores() {

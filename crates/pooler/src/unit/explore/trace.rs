@@ -67,6 +67,7 @@ impl Trace {
                 Outcome::Success => "SUCCESS fields=[x]",
                 Outcome::More => "SUCCESS has_more=true",
                 Outcome::Failure => "FAILURE",
+                Outcome::Unavailable => "FAILURE TransientError.General.DatabaseUnavailable",
                 Outcome::Ignored | Outcome::KilledIgnored => "IGNORED",
                 Outcome::Record => "half a RECORD",
                 Outcome::Killed => "SUCCESS",

@@ -16,5 +16,6 @@ pub const LOST_TWICE: &str = "a connection is lost twice";
 pub const UNKNOWN_TOLD: &str = "work that may have been done is told to have failed";
 pub const NOT_DONE: &str = "work is told to be done that was not";
 pub const DONE_LATER: &str = "work is done that was told to have failed";
+pub const IGNORED_ALONE: &str = "a request is ignored for a client that knows of no failure";
 pub const NOT_SERVED: &str = "somebody is never answered, though everybody does what it should";
 pub const NOT_FREED: &str = "a connection is never freed, though its client has left";
