@@ -117,6 +117,13 @@ pub fn payload(wire: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// The payload of a message's first chunk, or as much of it as there is.
+pub fn first_chunk(wire: &[u8]) -> &[u8] {
+    let length = chunk_length(wire).unwrap_or(0);
+    let payload = wire.get(HEADER..).unwrap_or_default();
+    payload.get(..length).unwrap_or(payload)
+}
+
 /// The payloads of the chunks, up to the end of the message or of the bytes.
 fn chunks(mut wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {

@@ -329,8 +329,12 @@ impl<'a> Pump<'a> {
     }
 
     async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
-        // If the client broke the protocol in the middle of its unit, what is left can't be used again.
-        self.end_work(Lease::discard);
+        if self.lease.is_some() {
+            // The client broke the protocol in the middle of its unit: what is left can't be used
+            // again, and nobody hears what comes of it.
+            self.passwords.outcome_unknown();
+            self.end_work(Lease::discard);
+        }
         // Whether it was completed is not asked: a change whose answer was lost may have happened. It
         // is known here before anybody is told.
         if self.passwords.may_have_changed() {

@@ -27,7 +27,7 @@ pub(crate) use event::{
     Answer, Effect, Effects, Ending, Event, Lag, Loss, Part, Sent, Side, Success, Told,
 };
 pub(crate) use expiry::{Expiry, UnitLimits};
-pub(crate) use passwords::{Access, Passwords, Written};
+pub(crate) use passwords::{Passwords, Query, Updates};
 pub(crate) use warnings::Warnings;
 
 /// What a unit of work is, which its first request tells.

@@ -11,7 +11,7 @@ use tracing::info;
 use super::Pump;
 use crate::reason::Reason;
 use crate::routing;
-use crate::unit::{Answer, Event, Success, Written};
+use crate::unit::{Answer, Event, Success, Updates};
 
 impl Pump<'_> {
     /// Shows the unit what the server has said, until the unit is over.
@@ -35,9 +35,9 @@ impl Pump<'_> {
 
     fn take_summary(&mut self, tag: u8, mut wire: BytesMut) {
         let request = self.with_tracker(|_, tracker, _| tracker.unanswered().next());
-        let (mut written, mut failure) = (Written::Data, None);
+        let (mut updates, mut failure) = (Updates::None, None);
         let answer = match tag {
-            tag::SUCCESS => self.read_success(request, &mut wire, &mut written),
+            tag::SUCCESS => self.read_success(request, &mut wire, &mut updates),
             tag::FAILURE => {
                 failure = failure_in(&wire);
                 match &failure {
@@ -56,7 +56,7 @@ impl Pump<'_> {
             return;
         }
         if let (Answer::Success(success), Some(request)) = (answer, request) {
-            self.passwords.succeeded(request, written, success == Success::HasMore);
+            self.passwords.succeeded(request, updates, success == Success::HasMore);
         }
         failure.into_iter().for_each(|failure| self.heed(&failure));
     }
@@ -66,11 +66,11 @@ impl Pump<'_> {
         &mut self,
         request: Option<RequestTag>,
         wire: &mut BytesMut,
-        written: &mut Written,
+        updates: &mut Updates,
     ) -> Answer {
         let Ok(read) = read_success(&payload(wire)) else { return Answer::Unreadable };
         let success;
-        (success, *written) = read;
+        (success, *updates) = read;
         if request == Some(RequestTag::Route) {
             let dialled = self.address.take();
             let dialled = dialled.as_deref().or(self.identity.dialled.as_deref());
@@ -105,12 +105,12 @@ fn failure_in(wire: &BytesMut) -> Option<Failure> {
     }
 }
 
-fn read_success(payload: &[u8]) -> Result<(Success, Written), PackError> {
+fn read_success(payload: &[u8]) -> Result<(Success, Updates), PackError> {
     let mut reader = Reader::new(payload);
     reader.structure()?;
     let entries = reader.dictionary_header()?;
     let mut success = if entries == 0 { Success::Empty } else { Success::Done };
-    let (mut only_read, mut on_system) = (false, false);
+    let mut updates = Updates::None;
     for _ in 0..entries {
         match (reader.str()?, reader.peek()?) {
             ("has_more", Kind::Boolean) => {
@@ -118,29 +118,20 @@ fn read_success(payload: &[u8]) -> Result<(Success, Written), PackError> {
                     success = Success::HasMore;
                 }
             }
-            ("db", Kind::String) => on_system |= reader.str()?.eq_ignore_ascii_case("system"),
-            ("type", Kind::String) => {
-                let kind = reader.str()?;
-                only_read |= kind == "r";
-                on_system |= kind == "s";
-            }
-            ("stats", Kind::Dictionary) => on_system |= updates_system(&mut reader)?,
+            ("stats", Kind::Dictionary) => updates = read_stats(&mut reader)?,
             _ => reader.skip()?,
         }
     }
-    let written = match (only_read, on_system) {
-        (true, _) => Written::Nothing,
-        (false, true) => Written::System,
-        (false, false) => Written::Data,
-    };
-    Ok((success, written))
+    Ok((success, updates))
 }
 
-fn updates_system(reader: &mut Reader<'_>) -> Result<bool, PackError> {
-    let mut updates = false;
+fn read_stats(reader: &mut Reader<'_>) -> Result<Updates, PackError> {
+    let mut updates = Updates::None;
     for _ in 0..reader.dictionary_header()? {
-        let key = reader.str()?;
-        updates |= key == "contains-system-updates" && reader.peek()? == Kind::Boolean;
+        // Their values are `true` and a number above zero where they are there at all.
+        if matches!(reader.str()?, "contains-system-updates" | "system-updates") {
+            updates = Updates::System;
+        }
         reader.skip()?;
     }
     Ok(updates)

@@ -1,15 +1,14 @@
 //! From client to upstream: requests are shown to the unit of work one after the other, and passed
 //! on as they came.
 
-use bolt::chunk::payload;
-use bolt::packstream::{Kind, PackError, Reader};
-use bolt::{Piece, RequestTag};
+use bolt::chunk::first_chunk;
+use bolt::{Piece, Reader, RequestTag};
 
 use super::Pump;
 use crate::client::Room;
 use crate::end::End;
 use crate::routing;
-use crate::unit::{Access, Effect, Event, Part, Written};
+use crate::unit::{Effect, Event, Part, Query};
 
 impl Pump<'_> {
     /// Shows the unit what the client wants, until it has to wait.
@@ -47,13 +46,9 @@ impl Pump<'_> {
 
     fn note(&mut self, request: RequestTag, piece: &Piece) {
         match request {
-            RequestTag::Run => self.passwords.run(),
+            RequestTag::Run => self.passwords.run(Query::of(text_of(piece.wire()))),
             RequestTag::Route => self.address = routing::address_in_route(piece.wire()),
-            RequestTag::Begin => {
-                // A malformed one is for the server to refuse.
-                let (access, on_system) = read_begin(&payload(piece.wire())).unwrap_or_default();
-                self.passwords.begun(access, on_system);
-            }
+            RequestTag::Begin => self.passwords.begun(),
             _ => {}
         }
     }
@@ -69,22 +64,9 @@ pub(super) fn offered(piece: &Piece) -> Event {
     }
 }
 
-/// Reads where a transaction may write. Bookmarks and metadata, which may be many, are passed over.
-fn read_begin(payload: &[u8]) -> Result<(Access, Written), PackError> {
-    let mut reader = Reader::new(payload);
-    reader.structure()?;
-    let (mut access, mut written) = (Access::MayWrite, Written::Data);
-    for _ in 0..reader.dictionary_header()? {
-        match (reader.str()?, reader.peek()?) {
-            ("db", Kind::String) if reader.str()?.eq_ignore_ascii_case("system") => {
-                written = Written::System;
-            }
-            ("mode", Kind::String) if reader.str()?.eq_ignore_ascii_case("r") => {
-                access = Access::Reads;
-            }
-            ("db" | "mode", Kind::String) => {}
-            _ => reader.skip()?,
-        }
-    }
-    Ok((access, written))
+/// A query's text, if it is in the first chunk, as it is but for very long ones.
+fn text_of(wire: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(first_chunk(wire));
+    reader.structure().ok()?;
+    reader.str().ok()
 }
