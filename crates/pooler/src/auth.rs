@@ -7,30 +7,38 @@
 
 mod check;
 mod checks;
+mod guesses;
 mod identity;
 mod memory;
 mod record;
+mod refusals;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex};
 
+use bolt::failure::code;
 use bolt::message::Auth;
 use bolt::{Dictionary, Failure};
 use tokio::sync::{Semaphore, watch};
 
 use crate::class::Class;
+use crate::credential::{Credential, Digest};
 use crate::failures;
 use crate::ids::Ids;
 use crate::locks::{Rank, Ranked};
 use crate::metrics::LoginOutcome;
-use crate::pool::{Credential, JoinError, MemberId, Pool, Surroundings};
+use crate::pool::{JoinError, MemberId, Pool, Surroundings};
 use crate::tries::{CheckId, Turn};
 
 use check::CheckJob;
 use checks::{AskerId, Asking};
-use identity::{Digest, Digester, IdentityKey};
+use guesses::{GuessOutcome, Suspect};
+use identity::{Digester, IdentityKey};
 use memory::Memory;
+
+pub(crate) use source::Source;
 
 /// Everybody who is known, and their pools.
 #[derive(Debug)]
@@ -60,7 +68,8 @@ impl Drop for Member {
 #[derive(Clone, Debug)]
 struct Login {
     key: IdentityKey,
-    digest: Digest,
+    /// Who may be guessing a password, if this is one.
+    suspect: Option<Suspect>,
     credential: Arc<Credential>,
     class: Arc<Class>,
 }
@@ -79,6 +88,9 @@ enum Outcome {
 enum Decision {
     Admit,
     Refuse(Failure, LoginOutcome),
+    /// Too many different ones were wrong lately. Only what connections are open with is known to be
+    /// good without asking.
+    AdmitIfOpen,
     /// Ask the upstream, and tell everybody who waits.
     Check(CheckJob, Asking),
     /// Somebody else with the same credential has asked.
@@ -113,20 +125,31 @@ impl Directory {
         self: &Arc<Self>,
         auth: Auth,
         class: &Arc<Class>,
+        source: Source,
         is_new: bool,
     ) -> Result<(Member, Dictionary), Failure> {
-        let (key, digest) = self.digester.identify(&auth);
-        let credential = Arc::new(Credential { id: self.ids.next(), auth });
-        let login = Login { key, digest, credential, class: class.clone() };
+        let login = self.identified(auth, class, source);
+        let mut guess = Guess { directory: self, login: &login, outcome: GuessOutcome::Unknown };
         let mut must_check = is_new;
         loop {
             let decision = self.decide(&login, must_check);
             must_check = match self.act(decision, &login).await {
-                Step::Done(outcome) => return outcome,
+                Step::Done(outcome) => {
+                    guess.outcome = GuessOutcome::of(&outcome);
+                    return outcome;
+                }
                 Step::Again => is_new,
                 Step::CheckAgain => true,
             };
         }
+    }
+
+    fn identified(&self, auth: Auth, class: &Arc<Class>, source: Source) -> Login {
+        let (key, digest) = self.digester.identify(&auth);
+        let name = key.principal().map(|principal| self.around.tries.name_id(principal));
+        let suspect = name.map(|name| Suspect { source, name });
+        let credential = Arc::new(Credential::new(self.ids.next(), auth, digest));
+        Login { key, suspect, credential, class: class.clone() }
     }
 
     /// Carries out what was decided, and waits for what has to be waited for.
@@ -137,6 +160,7 @@ impl Directory {
                 self.around.metrics.login(outcome);
                 return Step::Done(Err(failure));
             }
+            Decision::AdmitIfOpen => return self.admit_if_open(login),
             Decision::WaitForOther(asking) => {
                 asking.outcome().await;
                 return Step::Again;
@@ -167,15 +191,22 @@ impl Directory {
     fn decide(self: &Arc<Self>, login: &Login, must_check: bool) -> Decision {
         let ttl = self.around.limits.now().auth_cache_ttl.0;
         self.change(|state| {
-            let record = state.record(&login.key);
-            if !must_check && record.is_verified(&login.digest, ttl) {
+            let digest = login.digest();
+            if login.suspect.is_some_and(|suspect| state.guesses.is_past(&suspect, digest)) {
+                return Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
+            }
+            let record = state.records.get(&login.key);
+            if !must_check && record.is_some_and(|record| record.is_verified(digest, ttl)) {
                 return Decision::Admit;
             }
-            if let Some(failure) = record.refusal(&login.digest) {
-                return Decision::Refuse(failure, LoginOutcome::Refused);
+            if let Some(suspect) = login.suspect {
+                state.guesses.begin(suspect, digest, login.credential.id);
+            }
+            if let Some(failure) = state.refusals.of(digest) {
+                return Decision::Refuse(failure.clone(), LoginOutcome::Refused);
             }
             let asker = AskerId(self.ids.next());
-            if let Some(asking) = state.checks.ask(&login.digest, asker, self) {
+            if let Some(asking) = state.checks.ask(digest, asker, self) {
                 return Decision::Wait(asking);
             }
             if state.checks.len() >= WAITING_CHECKS_MAX {
@@ -194,18 +225,17 @@ impl Directory {
         login: &Login,
         asker: AskerId,
     ) -> Decision {
-        let rate_limited = || Decision::Refuse(failures::rate_limited(), LoginOutcome::RateLimited);
         let id = CheckId(self.ids.next());
         match self.around.tries.begin(login.key.principal(), id) {
             Turn::Go => {}
-            Turn::Refuse => return rate_limited(),
+            Turn::Refuse => return Decision::AdmitIfOpen,
             Turn::WaitFor(other) => {
                 let asking = state.checks.ask_for(other, asker, self);
-                return asking.map_or_else(rate_limited, Decision::WaitForOther);
+                return asking.map_or(Decision::AdmitIfOpen, Decision::WaitForOther);
             }
         }
         let (done, outcome) = watch::channel(None);
-        let asking = state.checks.begin(&login.digest, id, outcome, asker, self);
+        let asking = state.checks.begin(login.digest(), id, outcome, asker, self);
         let (directory, login, generation) = (self.clone(), login.clone(), state.generation);
         Decision::Check(CheckJob { directory, login, id, generation, done }, asking)
     }
@@ -213,7 +243,7 @@ impl Directory {
     /// The check is over, whatever came of it.
     fn end_check(&self, login: &Login, id: CheckId) {
         self.change(|state| {
-            state.checks.end(&login.digest, id);
+            state.checks.end(login.digest(), id);
             self.around.tries.end(login.key.principal(), id);
         });
     }
@@ -221,13 +251,24 @@ impl Directory {
     /// Ends a check if everybody who waited for it has left.
     fn end_check_if_unwanted(&self, login: &Login, id: CheckId) -> bool {
         self.change(|state| {
-            let is_unwanted = !state.checks.is_wanted(&login.digest, id);
+            let is_unwanted = !state.checks.is_wanted(login.digest(), id);
             if is_unwanted {
-                state.checks.end(&login.digest, id);
+                state.checks.end(login.digest(), id);
                 self.around.tries.end(login.key.principal(), id);
             }
             is_unwanted
         })
+    }
+
+    /// While checks are limited, what the open connections of a pool were opened with is good enough:
+    /// somebody else's wrong passwords take nothing from those who have the right one.
+    fn admit_if_open(&self, login: &Login) -> Step {
+        let pool = self.change(|state| state.pool_of(&login.key));
+        if pool.is_some_and(|pool| pool.is_open_with(login.digest())) {
+            return self.admit(login, LoginOutcome::Cached);
+        }
+        self.around.metrics.login(LoginOutcome::RateLimited);
+        Step::Done(Err(failures::rate_limited()))
     }
 
     /// Lets a client join the pool of its identity. `outcome` says how it is known to be who it
@@ -275,6 +316,42 @@ impl Directory {
 
     fn too_many_clients(&self) -> Failure {
         failures::too_many_clients(self.clients_max().unwrap_or_default())
+    }
+}
+
+impl Login {
+    fn digest(&self) -> &Digest {
+        &self.credential.digest
+    }
+}
+
+/// A login as long as it may be a guess. However it ends, it is counted.
+struct Guess<'a> {
+    directory: &'a Directory,
+    login: &'a Login,
+    outcome: GuessOutcome,
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        let Self { directory, login, outcome } = self;
+        if let Some(suspect) = login.suspect {
+            let (digest, id) = (login.digest(), login.credential.id);
+            directory.change(|state| state.guesses.end(suspect, digest, id, *outcome));
+        }
+    }
+}
+
+impl GuessOutcome {
+    fn of<T>(outcome: &Result<T, Failure>) -> Self {
+        let failure = match outcome {
+            Ok(_) => return Self::Right,
+            Err(failure) => failure,
+        };
+        match failure.code.as_str() {
+            code::UNAUTHORIZED | code::AUTHENTICATION_RATE_LIMIT => Self::Wrong,
+            _ => Self::Unknown,
+        }
     }
 }
 

@@ -154,6 +154,10 @@ impl Entry {
         self.client.id
     }
 
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.client.address
+    }
+
     /// Who it was that could not come in.
     pub fn log_refusal(&self, user: &str, code: &str) {
         let client = &self.client;

@@ -3,7 +3,7 @@
 //! - [`pooler`]: the handle; [`shared`]: what all parts share
 //! - [`config`]: what can be set, checked once; [`limits`]: what of it holds now
 //! - [`listener`], [`handshake`]: clients on their way in
-//! - [`auth`]: who may come in; [`tries`]: how often somebody has failed to; [`class`]: who may share
+//! - [`auth`]: who may come in; [`credential`]: with what; [`tries`]: how often somebody has failed to; [`class`]: who may share
 //!   with whom
 //! - [`session`]: one client, who it is; [`client`]: its connection, and what it believes;
 //!   [`inbox`]: how much it may send ahead; [`end`]: how it ends
@@ -23,6 +23,7 @@ mod class;
 mod client;
 mod clients;
 mod config;
+mod credential;
 mod end;
 mod failures;
 mod handshake;

@@ -8,9 +8,9 @@ mod actions;
 mod budget;
 mod connection;
 mod connections;
-mod credential;
 mod growth;
 mod lease;
+mod login;
 mod maintenance;
 mod queue;
 mod state;
@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::class::Class;
+use crate::credential::{Credential, Digest};
 use crate::limits::CurrentLimits;
 use crate::locks::{Rank, Ranked};
 use crate::metrics::Metrics;
@@ -36,7 +37,6 @@ use crate::tries::Tries;
 
 pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
-pub(crate) use credential::Credential;
 pub(crate) use lease::Lease;
 pub(crate) use state::{JoinError, MemberId};
 pub(crate) use ticket::{Acquired, Reply, Ticket};
@@ -178,7 +178,7 @@ impl Pool {
     /// Whether a connection that was just given back has served its time.
     fn is_worn(&self, state: &State, connection: &Connection, size_max: usize) -> bool {
         (self.is_single_use && connection.was_used)
-            || connection.epoch != state.epoch()
+            || !connection.is_current(state.epoch())
             || connection.idle_since >= connection.upstream.expires
             || state.open() > size_max
     }
@@ -192,11 +192,16 @@ impl Pool {
         });
     }
 
-    /// The upstream says that what this principal logged in with is no longer good: every
-    /// connection ends when it is next free.
-    pub fn retire(self: &Arc<Self>) {
-        info!(user = %self.name, "connections are being replaced");
-        self.change(|state, actions| state.retire(&mut actions.close));
+    /// The upstream says that what it knows of this principal is out of date: every connection of this
+    /// `epoch` ends when it is next free.
+    fn retire(self: &Arc<Self>, epoch: u64) {
+        self.change(|state, actions| {
+            if state.epoch() == epoch {
+                info!(user = %self.name, "connections are being replaced");
+                state.retire(&mut actions.close);
+                self.grow(state, actions, None);
+            }
+        });
     }
 
     /// Closes idle connections that have been so for at least as long as one that gave no sign of
@@ -204,6 +209,7 @@ impl Pool {
     pub fn drop_idle_since(self: &Arc<Self>, time: Instant) {
         self.change(|state, actions| {
             state.sweep(&mut actions.close, |connection, _| connection.idle_since <= time);
+            self.grow(state, actions, None);
         });
     }
 
@@ -235,9 +241,32 @@ impl Pool {
         self.look(State::is_refused)
     }
 
-    /// Forgets the credential, so that no connection is opened with it.
-    pub fn forget_credential(self: &Arc<Self>, why: &Failure) {
-        self.change(|state, _| state.refuse_credential(why.clone()));
+    /// The upstream has refused this credential: no connection is opened with it any more.
+    pub fn refuse_credential(self: &Arc<Self>, credential: &Credential, why: &Failure) {
+        self.change(|state, actions| {
+            state.refuse_if_current(credential, why.clone());
+            self.grow(state, actions, None);
+        });
+    }
+
+    /// The upstream takes this credential no longer, and connections that were opened with it can't be
+    /// used again.
+    fn void_credential(self: &Arc<Self>, credential: &Credential, why: &Failure) {
+        credential.void();
+        self.change(|state, actions| {
+            state.refuse_if_current(credential, why.clone());
+            let epoch = state.epoch();
+            state.sweep(&mut actions.close, |connection, _| !connection.is_current(epoch));
+            self.grow(state, actions, None);
+        });
+    }
+
+    /// Whether a connection is open that this login has opened, as far as is known.
+    pub fn is_open_with(&self, digest: &Digest) -> bool {
+        self.look(|state| {
+            let is_same = |credential: &Arc<Credential>| credential.digest == *digest;
+            state.credential().is_some_and(is_same) && state.has_opened()
+        })
     }
 
     /// Somebody may have changed the password: not many connections at once are opened with it.

@@ -3,6 +3,7 @@
 //! right password too; only a login that works lets it count anew (measured on 5.26).
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,7 +12,14 @@ use tokio::time::Instant;
 use crate::locks::{Guard, Rank, Ranked};
 
 #[derive(Debug)]
-pub(crate) struct Tries(Ranked<Mutex<HashMap<String, Tally>>>);
+pub(crate) struct Tries {
+    names: RandomState,
+    tallies: Ranked<Mutex<HashMap<NameId, Tally>>>,
+}
+
+/// A name's hash. Names come from strangers and may be long; what is remembered of one is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NameId(pub u64);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -45,17 +53,22 @@ pub(crate) enum Turn {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self(Ranked::mutex(Rank::Tries, HashMap::new()))
+        let tallies = Ranked::mutex(Rank::Tries, HashMap::new());
+        Self { names: RandomState::new(), tallies }
     }
 }
 
 impl Tries {
+    pub fn name_id(&self, principal: &str) -> NameId {
+        NameId(self.names.hash_one(principal))
+    }
+
     /// Counts a check as under way, unless it could be the third failure in a short time. Whoever
     /// has no name can't be locked.
     pub fn begin(&self, principal: Option<&str>, check: CheckId) -> Turn {
         let Some(principal) = principal else { return Turn::Go };
         let mut tallies = self.lock();
-        let tally = tallies.entry(principal.to_owned()).or_default();
+        let tally = tallies.entry(self.name_id(principal)).or_default();
         tally.forget_old();
         if tally.failed.len() + tally.running.len() < FAILED_MAX {
             tally.running.push(check);
@@ -66,7 +79,7 @@ impl Tries {
 
     pub fn end(&self, principal: Option<&str>, check: CheckId) {
         let mut tallies = self.lock();
-        if let Some(tally) = principal.and_then(|name| tallies.get_mut(name)) {
+        if let Some(tally) = principal.and_then(|name| tallies.get_mut(&self.name_id(name))) {
             tally.running.retain(|running| *running != check);
         }
     }
@@ -74,7 +87,7 @@ impl Tries {
     pub fn note(&self, principal: Option<&str>, outcome: TryOutcome) {
         let Some(principal) = principal else { return };
         let mut tallies = self.lock();
-        let tally = tallies.entry(principal.to_owned()).or_default();
+        let tally = tallies.entry(self.name_id(principal)).or_default();
         let failures = match outcome {
             TryOutcome::Worked => {
                 tally.failed.clear();
@@ -85,14 +98,18 @@ impl Tries {
             TryOutcome::Locked => FAILED_MAX,
         };
         tally.since_success += failures;
+        tally.forget_old();
         tally.failed.extend(std::iter::repeat_n(Instant::now(), failures));
     }
 
-    /// Whether another failure would be the third since a login last worked.
-    pub fn may_lock(&self, principal: Option<&str>) -> bool {
+    /// Whether this check would be the third failure since a login last worked, if it and all others
+    /// that are under way fail.
+    pub fn may_lock(&self, principal: &str, check: CheckId) -> bool {
         let tallies = self.lock();
-        let tally = principal.and_then(|name| tallies.get(name));
-        tally.is_some_and(|tally| tally.since_success >= FAILED_MAX)
+        tallies.get(&self.name_id(principal)).is_some_and(|tally| {
+            let others = tally.running.iter().filter(|running| **running != check).count();
+            tally.since_success + others >= FAILED_MAX
+        })
     }
 
     /// Forgets names with nothing to remember, and old ones if there are very many.
@@ -106,8 +123,8 @@ impl Tries {
         });
     }
 
-    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<String, Tally>>> {
-        self.0.lock()
+    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<NameId, Tally>>> {
+        self.tallies.lock()
     }
 }
 
@@ -141,8 +158,20 @@ mod tests {
             tries.end(eve, CheckId(check));
         }
         assert_eq!(tries.begin(eve, CheckId(3)), Turn::Refuse);
-        assert!(tries.may_lock(eve) && !tries.may_lock(bob));
+        assert!(tries.may_lock("eve", CheckId(3)) && !tries.may_lock("bob", CheckId(4)));
         tries.note(eve, TryOutcome::Worked);
         assert_eq!(tries.begin(eve, CheckId(3)), Turn::Go);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_under_way_count_like_failures() {
+        let (tries, eve) = (Tries::default(), Some("eve"));
+        tries.note(eve, TryOutcome::Failed);
+        // Long ago, but the server counts on.
+        tokio::time::advance(2 * LOCK_TIME).await;
+        assert_eq!(tries.begin(eve, CheckId(1)), Turn::Go);
+        assert!(!tries.may_lock("eve", CheckId(1)));
+        assert_eq!(tries.begin(eve, CheckId(2)), Turn::Go);
+        assert!(tries.may_lock("eve", CheckId(2)));
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{Directory, Login, Outcome};
+use crate::credential::Credential;
 use crate::failures;
 use crate::pool::Pool;
 use crate::server::{ConnectError, Upstream, Verdict};
@@ -59,7 +60,7 @@ impl CheckJob {
     }
 
     fn refused(&self, error: ConnectError) -> Outcome {
-        let Login { key, digest, .. } = &self.login;
+        let Login { key, .. } = &self.login;
         warn!(user = key.name(), %error, "a login was not confirmed by the upstream");
         let tried = match error.verdict() {
             Verdict::Passing => {
@@ -73,17 +74,24 @@ impl CheckJob {
         };
         let failure = error.into_failure().unwrap_or_else(failures::rate_limited);
         self.note(tried);
-        self.directory.change(|state| state.record(key).refused(digest.clone(), failure.clone()));
+        let digest = self.login.digest().clone();
+        self.directory.change(|state| {
+            if let Some(record) = state.records.get_mut(key) {
+                record.forget_digest(&digest);
+            }
+            state.refusals.remember(digest, failure.clone());
+        });
         Outcome::Refused(failure)
     }
 
     /// Remembers that the login is good. Returns the pool of its identity.
     fn verified(&self) -> Arc<Pool> {
-        let Login { key, digest, .. } = &self.login;
+        let (key, digest) = (&self.login.key, self.login.digest());
         let pool = self.directory.pool_of(key);
         let was_refused = pool.is_refused();
         self.directory.change(|state| {
             let is_current = state.generation == self.generation;
+            state.refusals.forget(digest);
             let record = state.record(key);
             if was_refused {
                 // What was good before has been refused since; only this one is known to be good.
@@ -107,30 +115,52 @@ impl CheckJob {
     }
 
     /// The server counts failures until a login works, however long that takes, and the third locks
-    /// the user. So before a credential that may be wrong becomes the third, one that is good goes
+    /// the user. So before a credential that may be wrong could become the third, one that is good goes
     /// ahead, if there is any.
     async fn forgive_earlier_failures(&self) -> Result<(), Outcome> {
-        let Login { key, class, .. } = &self.login;
-        let around = &self.directory.around;
-        let pool = self.directory.change(|state| state.record(key).pool().cloned());
-        let Some(pool) = pool.filter(|_| around.tries.may_lock(key.principal())) else {
+        let Some(principal) = self.login.key.principal() else { return Ok(()) };
+        if !self.directory.around.tries.may_lock(principal, self.id) {
             return Ok(());
-        };
-        let Some(credential) = pool.credential() else { return Ok(()) };
+        }
+        let pools = self.directory.change(|state| state.pools_named(principal));
+        let mut was_refused = false;
+        for pool in pools {
+            let Some(credential) = pool.credential() else { continue };
+            match self.prove(&pool, credential).await {
+                Proof::Good | Proof::Unknown => return Ok(()),
+                Proof::Refused => was_refused = true,
+                Proof::Locked => return Err(Outcome::Refused(failures::rate_limited())),
+            }
+        }
+        // Nobody is known any more who is good, and one more try has failed.
+        if was_refused { Err(Outcome::Refused(failures::rate_limited())) } else { Ok(()) }
+    }
+
+    /// Logs in with what a pool already has.
+    async fn prove(&self, pool: &Arc<Pool>, credential: Arc<Credential>) -> Proof {
+        let around = &self.directory.around;
         let limit = around.limits.now().connection_timeout.0;
-        match around.server.login(class, &credential.auth, limit).await {
+        let error = match around.server.login(&self.login.class, &credential.auth, limit).await {
             Ok((upstream, _)) => {
                 self.note(TryOutcome::Worked);
                 pool.adopt(upstream, credential);
-                Ok(())
+                return Proof::Good;
             }
-            Err(error) if error.verdict() == Verdict::Passing => Ok(()),
-            Err(error) => {
-                info!(user = key.name(), %error, "a stored credential is no longer good");
+            Err(error) => error,
+        };
+        match error.verdict() {
+            Verdict::Passing => Proof::Unknown,
+            Verdict::Locked => {
+                // It says nothing about the credential, which stays.
                 self.note(TryOutcome::Locked);
+                Proof::Locked
+            }
+            Verdict::Rejected => {
+                info!(user = pool.name, %error, "a stored credential is no longer good");
+                self.note(TryOutcome::Failed);
                 let failure = error.into_failure().unwrap_or_else(failures::rate_limited);
-                pool.forget_credential(&failure);
-                Err(Outcome::Refused(failures::rate_limited()))
+                pool.refuse_credential(&credential, &failure);
+                Proof::Refused
             }
         }
     }
@@ -138,6 +168,14 @@ impl CheckJob {
     fn note(&self, outcome: TryOutcome) {
         self.directory.around.tries.note(self.login.key.principal(), outcome);
     }
+}
+
+/// What came of logging in with a credential that should be good.
+enum Proof {
+    Good,
+    Refused,
+    Locked,
+    Unknown,
 }
 
 /// However the check ends, nobody waits for it any more.

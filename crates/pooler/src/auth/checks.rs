@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::identity::Digest;
 use super::{Directory, Outcome};
+use crate::credential::Digest;
 use crate::tries::CheckId;
 
 /// Tells those who wait for a check apart.

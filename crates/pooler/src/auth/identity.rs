@@ -1,47 +1,41 @@
 //! Credentials as a name and a digest: enough to recognise them, useless to whoever finds them.
 
-use std::hash::{Hash, Hasher};
-
-use aws_lc_rs::{constant_time, hmac, rand};
+use aws_lc_rs::{hmac, rand};
 use bolt::message::Auth;
 use bolt::packstream::{Put, put_value};
 use bytes::BytesMut;
 use zeroize::Zeroize;
+
+use crate::credential::{DIGEST_BYTES, Digest};
 
 /// What has to be equal for two logins to share a pool: for `basic`, everything but the password; for
 /// other schemes everything, because what names somebody there may be the credential itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct IdentityKey {
     principal: String,
+    proof: Proof,
     digest: [u8; DIGEST_BYTES],
 }
 
+/// What a login proves itself by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Proof {
+    /// The password of the principal, which is a user's name.
+    Password,
+    /// Something that names nobody whom the server would lock, or is no login at all.
+    Other,
+}
+
 impl IdentityKey {
-    /// Whose failed tries count together: the server locks a name, whatever the scheme or realm.
+    /// The user whose connections and failed tries count together, whatever the realm or else is in
+    /// the token: the server locks a name. A token of another form is no try.
     pub fn principal(&self) -> Option<&str> {
-        (!self.principal.is_empty()).then_some(&self.principal)
+        (self.proof == Proof::Password).then_some(&self.principal)
     }
 
     /// For logs and lists.
     pub fn name(&self) -> &str {
         &self.principal
-    }
-}
-
-/// All of a login, credentials included, under the process's own key. It is as good as an id: two
-/// logins have the same one only if they are the same.
-#[derive(Clone, Debug, Eq)]
-pub(super) struct Digest([u8; DIGEST_BYTES]);
-
-impl PartialEq for Digest {
-    fn eq(&self, other: &Self) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
-    }
-}
-
-impl Hash for Digest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
     }
 }
 
@@ -58,10 +52,14 @@ impl Digester {
     pub fn identify(&self, auth: &Auth) -> (IdentityKey, Digest) {
         let whole = self.digest(auth, |_| true);
         let principal = auth.principal().to_owned();
-        let has_password = auth.scheme() == "basic" && !principal.is_empty();
-        let digest =
-            if has_password { self.digest(auth, |key| key != "credentials") } else { whole };
-        (IdentityKey { principal, digest }, Digest(whole))
+        let has_password = auth.scheme() == "basic"
+            && !principal.is_empty()
+            && auth.0.str("credentials").is_some();
+        let (proof, digest) = match has_password {
+            true => (Proof::Password, self.digest(auth, |key| key != "credentials")),
+            false => (Proof::Other, whole),
+        };
+        (IdentityKey { principal, proof, digest }, Digest(whole))
     }
 
     /// The digest of those entries that `counts` accepts, in the order of their keys.
@@ -87,8 +85,6 @@ impl std::fmt::Debug for Digester {
         f.write_str("Digester")
     }
 }
-
-const DIGEST_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -127,6 +123,17 @@ mod tests {
         assert_eq!(entries("x", false), entries("x", true));
         assert_ne!(entries("x", false).0, entries("y", false).0);
         assert_eq!(entries("x", false).0.principal(), entries("y", false).0.principal());
+    }
+
+    #[test]
+    fn a_token_of_another_form_is_no_try_of_a_password() {
+        let digester = Digester::new();
+        let token = Dictionary::new().with("scheme", "basic").with("principal", "eve");
+        assert_eq!(digester.identify(&Auth(token.clone())).0.principal(), None);
+        let list = Auth(token.with("credentials", vec!["x"]));
+        assert_eq!(digester.identify(&list).0.principal(), None);
+        let basic = Auth(Auth::basic("eve", "x").0.clone().with("foo", 1));
+        assert_eq!(digester.identify(&basic).0.principal(), Some("eve"));
     }
 
     #[test]

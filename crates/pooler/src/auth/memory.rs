@@ -4,18 +4,23 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolt::Failure;
 use tracing::debug;
 
 use super::Directory;
 use super::checks::Checks;
+use super::guesses::Guesses;
 use super::identity::IdentityKey;
 use super::record::Record;
+use super::refusals::Refusals;
+use crate::credential::Credential;
 use crate::pool::{Pool, PoolId};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
+    /// Only identities that the upstream has let in.
     pub records: HashMap<IdentityKey, Record>,
+    pub refusals: Refusals,
+    pub guesses: Guesses,
     pub checks: Checks,
     /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
     pub generation: u64,
@@ -27,20 +32,22 @@ impl Directory {
         let pools = self.change(|state| {
             state.generation += 1;
             state.records.values_mut().for_each(Record::forget);
+            state.refusals.clear();
             state.pools()
         });
         pools.iter().for_each(Pool::doubt_credential);
         debug!("verified credentials are forgotten");
     }
 
-    /// A server said that what this pool's clients logged in with has expired.
-    pub fn distrust(&self, pool: &Arc<Pool>, why: &Failure) {
+    /// The server said that a credential of this pool has expired.
+    pub fn distrust(&self, pool: &Pool, credential: &Credential) {
         self.change(|state| {
             state.generation += 1;
             let records = state.records.values_mut();
-            records.filter(|record| record.has_pool(pool.id)).for_each(Record::forget);
+            records
+                .filter(|record| record.has_pool(pool.id))
+                .for_each(|record| record.forget_digest(&credential.digest));
         });
-        pool.forget_credential(why);
     }
 
     pub fn pools(&self) -> Vec<Arc<Pool>> {
@@ -63,7 +70,7 @@ impl Directory {
 
     /// The pool that all clients of this identity share. If there is none, it is created.
     pub(super) fn pool_of(&self, key: &IdentityKey) -> Arc<Pool> {
-        if let Some(pool) = self.change(|state| state.record(key).pool().cloned()) {
+        if let Some(pool) = self.change(|state| state.pool_of(key)) {
             return pool;
         }
         let new = Pool::shared(self.new_pool_id(), key.name().to_owned(), self.around.clone());
@@ -72,7 +79,7 @@ impl Directory {
     }
 
     pub(super) fn forget_pool(&self, key: &IdentityKey, id: PoolId) {
-        let _forgotten = self.change(|state| state.record(key).take_pool(id));
+        let _forgotten = self.change(|state| state.records.get_mut(key)?.take_pool(id));
     }
 
     pub(super) fn new_pool_id(&self) -> PoolId {
@@ -90,6 +97,16 @@ impl Memory {
         self.records.entry(key.clone()).or_default()
     }
 
+    pub fn pool_of(&self, key: &IdentityKey) -> Option<Arc<Pool>> {
+        self.records.get(key)?.pool().cloned()
+    }
+
+    /// The pools of everybody who logs in by this name.
+    pub fn pools_named(&self, principal: &str) -> Vec<Arc<Pool>> {
+        let records = self.records.iter().filter(|(key, _)| key.principal() == Some(principal));
+        records.filter_map(|(_, record)| record.pool().cloned()).collect()
+    }
+
     fn pools(&self) -> Vec<Arc<Pool>> {
         self.records.values().filter_map(|record| record.pool().cloned()).collect()
     }
@@ -103,6 +120,8 @@ impl Memory {
         refused: &HashSet<PoolId>,
     ) -> Vec<Arc<Pool>> {
         let mut forgotten = Vec::new();
+        self.refusals.tidy();
+        self.guesses.tidy();
         self.records.retain(|_, record| {
             record.forget_old(ttl);
             let taken = record.take_pool_of(unused);

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolt::Failure;
 use tokio::time::Instant;
 
-use super::identity::Digest;
+use crate::credential::Digest;
 use crate::pool::{Pool, PoolId};
 
 #[derive(Debug, Default)]
@@ -15,7 +14,6 @@ pub(super) struct Record {
     pool: Option<Arc<Pool>>,
     /// With the time of the check, which a use does not renew.
     verified: Vec<(Digest, Instant)>,
-    refused: Vec<(Digest, Instant, Failure)>,
 }
 
 impl Record {
@@ -48,38 +46,25 @@ impl Record {
         self.verified.iter().any(|(seen, since)| seen == digest && is_current(since))
     }
 
-    pub fn refusal(&self, digest: &Digest) -> Option<Failure> {
-        let current = |since: &Instant| since.elapsed() < REFUSAL_TTL;
-        let mut refused = self.refused.iter();
-        let found = refused.find(|(seen, since, _)| seen == digest && current(since))?;
-        Some(found.2.clone())
-    }
-
     pub fn verified(&mut self, digest: Digest) {
-        self.refused.retain(|(seen, ..)| *seen != digest);
         self.verified.retain(|(seen, _)| *seen != digest);
         self.verified.push((digest, Instant::now()));
     }
 
-    pub fn refused(&mut self, digest: Digest, failure: Failure) {
-        self.verified.retain(|(seen, _)| *seen != digest);
-        self.refused.push((digest, Instant::now(), failure));
+    /// What was verified is not known to be good any more.
+    pub fn forget_digest(&mut self, digest: &Digest) {
+        self.verified.retain(|(seen, _)| seen != digest);
     }
 
     pub fn forget(&mut self) {
         self.verified.clear();
-        self.refused.clear();
     }
 
     pub fn forget_old(&mut self, ttl: Duration) {
         self.verified.retain(|(_, since)| since.elapsed() < ttl);
-        self.refused.retain(|(_, since, _)| since.elapsed() < REFUSAL_TTL);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.pool.is_none() && self.verified.is_empty() && self.refused.is_empty()
+        self.pool.is_none() && self.verified.is_empty()
     }
 }
-
-/// A refusal is the answer to the same credentials for this long.
-const REFUSAL_TTL: Duration = Duration::from_secs(5);

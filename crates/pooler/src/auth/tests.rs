@@ -14,10 +14,7 @@ impl Scene {
     }
 
     fn login(&self, password: &str) -> Login {
-        let auth = Auth::basic("eve", password);
-        let (key, digest) = self.directory.digester.identify(&auth);
-        let credential = Arc::new(Credential { id: self.directory.ids.next(), auth });
-        Login { key, digest, credential, class: class(8) }
+        self.directory.identified(Auth::basic("eve", password), &class(8), Source::Unknown)
     }
 
     fn decide(&self, password: &str) -> Decision {

@@ -1,9 +1,12 @@
 //! A connection as its pool keeps it: the upstream itself, the right to have it open, and what
 //! decides whether it may be used again.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::Permit;
+use crate::credential::Credential;
 use crate::server::Upstream;
 
 /// Tells the connections of one pool apart, from the moment in which opening them is decided.
@@ -14,6 +17,8 @@ pub(super) struct ConnectionId(pub u64);
 pub(super) struct Connection {
     pub id: ConnectionId,
     pub upstream: Box<Upstream>,
+    /// What it was opened with.
+    pub credential: Arc<Credential>,
     /// The pool's when opening this connection was decided. Connections of an earlier epoch are
     /// closed instead of used again.
     pub epoch: u64,
@@ -25,8 +30,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub fn new(id: ConnectionId, upstream: Box<Upstream>, permit: Permit, epoch: u64) -> Self {
-        Self { id, upstream, epoch, idle_since: Instant::now(), was_used: false, permit }
+    pub fn new(
+        id: ConnectionId,
+        upstream: Box<Upstream>,
+        credential: Arc<Credential>,
+        permit: Permit,
+        epoch: u64,
+    ) -> Self {
+        let idle_since = Instant::now();
+        Self { id, upstream, credential, epoch, idle_since, was_used: false, permit }
+    }
+
+    /// Whether it may be used again, as far as its login is concerned.
+    pub fn is_current(&self, epoch: u64) -> bool {
+        self.epoch == epoch && !self.credential.is_void()
     }
 
     /// Closes the connection, and then gives up the right to have it open.

@@ -10,8 +10,9 @@ use tracing::warn;
 
 use super::connection::{Connection, ConnectionId};
 use super::state::State;
-use super::{Actions, Credential, Permit, Pool, Reply, Upstream};
+use super::{Actions, Permit, Pool, Reply, Upstream};
 use crate::class::Class;
+use crate::credential::Credential;
 use crate::server::{ConnectError, Verdict};
 use crate::tries::TryOutcome;
 
@@ -56,12 +57,13 @@ impl Pool {
     pub fn adopt(self: &Arc<Self>, upstream: Box<Upstream>, credential: Arc<Credential>) {
         let permit = self.around.budget.take();
         let rejected = self.change(|state, actions| {
-            state.prove(credential);
+            state.prove(credential.clone());
             let has_room = state.open() < self.max_size() && !state.is_closed();
             match permit.filter(|_| has_room) {
                 Some(permit) => {
                     let id = state.enter(&upstream.class);
-                    let connection = Connection::new(id, upstream, permit, state.epoch());
+                    let epoch = state.epoch();
+                    let connection = Connection::new(id, upstream, credential, permit, epoch);
                     self.place(state, actions, connection);
                     None
                 }
@@ -135,7 +137,7 @@ impl Pool {
         match opened {
             Ok(upstream) => {
                 self.around.tries.note(self.principal(), TryOutcome::Worked);
-                let connection = Connection::new(id, upstream, permit, epoch);
+                let connection = Connection::new(id, upstream, credential.clone(), permit, epoch);
                 self.change(|state, actions| {
                     state.end_connect(&class, id);
                     state.prove(credential);

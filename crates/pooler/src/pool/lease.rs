@@ -4,10 +4,12 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use bolt::Failure;
 use tokio::time::Instant;
 
 use super::Pool;
 use super::connection::Connection;
+use crate::credential::Credential;
 use crate::server::Upstream;
 
 #[derive(Debug)]
@@ -25,6 +27,18 @@ impl Lease {
     /// Since when the connection had not been used when this lease began.
     pub fn idle_since(&self) -> Instant {
         self.connection.as_ref().expect(PRESENT).idle_since
+    }
+
+    /// The upstream says on this connection that its authorization has expired.
+    pub fn authorization_expired(&self) {
+        self.pool.retire(self.connection.as_ref().expect(PRESENT).epoch);
+    }
+
+    /// The upstream says on this connection that what it was opened with has expired. Returns that.
+    pub fn credential_expired(&self, why: &Failure) -> Arc<Credential> {
+        let credential = self.connection.as_ref().expect(PRESENT).credential.clone();
+        self.pool.void_credential(&credential, why);
+        credential
     }
 
     /// Returns the connection without having used it.

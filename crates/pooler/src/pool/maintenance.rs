@@ -64,7 +64,7 @@ impl Pool {
             let epoch = state.epoch();
             state.sweep(&mut actions.close, |connection, open| {
                 now >= connection.upstream.expires
-                    || connection.epoch != epoch
+                    || !connection.is_current(epoch)
                     || open > limits.max_connection_pool_size
                     || (open > wanted && is_old(connection.idle_since))
             });

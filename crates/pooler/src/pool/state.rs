@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId};
 use super::connections::{Connections, is_same};
-use super::credential::{Credential, Login};
+use super::login::Login;
 use super::queue::{Queue, Waiter};
 use super::{COMPLAINT_PAUSE, Reply};
 use crate::class::Class;
+use crate::credential::Credential;
 use crate::ids::Ids;
 use crate::pool_numbers::PoolNumbers;
 
@@ -69,7 +70,7 @@ impl State {
     ) -> Option<Connection> {
         let (now, epoch) = (Instant::now(), self.epoch);
         self.connections.lease_idle(class, ended, |connection| {
-            connection.epoch == epoch
+            connection.is_current(epoch)
                 && now < connection.upstream.expires
                 && connection.upstream.is_quiet()
         })
@@ -78,6 +79,11 @@ impl State {
     /// How many connections there are, those that are being opened included.
     pub fn open(&self) -> usize {
         self.connections.open()
+    }
+
+    /// Whether there is a connection that has been opened.
+    pub fn has_opened(&self) -> bool {
+        self.connections.open() > self.connections.connecting()
     }
 
     pub fn connecting(&self) -> usize {
@@ -238,10 +244,6 @@ impl State {
 
     pub fn doubt_credential(&mut self) {
         self.login.doubt();
-    }
-
-    pub fn refuse_credential(&mut self, why: Failure) {
-        self.login.refuse(why);
     }
 
     pub fn refuse_if_current(&mut self, credential: &Credential, why: Failure) {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 
 use super::*;
 use crate::config::Limits;
+use crate::credential::DIGEST_BYTES;
 use crate::server::{Dial, Dialling};
 
 struct Nowhere;
@@ -35,7 +36,8 @@ pub(crate) fn class(minor: u8) -> Arc<Class> {
 }
 
 pub(crate) fn credential(id: u64) -> Arc<Credential> {
-    Arc::new(Credential { id, auth: Auth::basic("eve", "secret") })
+    let digest = Digest([0; DIGEST_BYTES]);
+    Arc::new(Credential::new(id, Auth::basic("eve", "secret"), digest))
 }
 
 /// A pool with an idle connection of `class`, and the server's end of it.

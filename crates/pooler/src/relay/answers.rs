@@ -85,13 +85,13 @@ impl Pump<'_> {
 
     /// What a failure says about more than this unit of work.
     fn heed(&mut self, failure: &Failure) {
-        let Some(member) = &self.identity.member else { return };
+        let (Some(member), Some(lease)) = (&self.identity.member, &self.lease) else { return };
         match failure.code.as_str() {
-            code::AUTHORIZATION_EXPIRED => member.pool.retire(),
+            code::AUTHORIZATION_EXPIRED => lease.authorization_expired(),
             code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED if !member.pool.is_single_use => {
                 info!(user = %member.pool.name, code = %failure.code, "the upstream no longer accepts a login");
-                member.pool.retire();
-                self.shared.directory().distrust(&member.pool, failure);
+                let credential = lease.credential_expired(failure);
+                self.shared.directory().distrust(&member.pool, &credential);
             }
             _ => {}
         }

@@ -10,6 +10,7 @@ use bolt::{Dictionary, MessageError, Piece, Request, Value, Version};
 use tokio::time::{Instant, timeout_at};
 
 use super::Session;
+use crate::auth::Source;
 use crate::class::Class;
 use crate::client::View;
 use crate::clients::ClientState;
@@ -110,7 +111,9 @@ impl Session {
     ) -> Result<Dictionary, End> {
         let directory = self.shared.directory().clone();
         let principal = auth.principal().to_owned();
-        match before(self.login_deadline(), directory.login(auth, class, is_new)).await? {
+        let source = Source::from(self.client.entry.address());
+        let login = directory.login(auth, class, source, is_new);
+        match before(self.login_deadline(), login).await? {
             Ok((member, metadata)) => {
                 self.identity.member = Some(member);
                 Ok(only_login_entries(metadata))

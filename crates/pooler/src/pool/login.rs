@@ -5,16 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolt::Failure;
-use bolt::message::Auth;
 use tokio::time::Instant;
 
-/// What one client has logged in with. It has an id because two of them may hold the same words and
-/// still have to be told apart: a refusal counts only against the one that was sent.
-#[derive(Debug)]
-pub(crate) struct Credential {
-    pub id: u64,
-    pub auth: Auth,
-}
+use crate::credential::Credential;
 
 #[derive(Debug, Default)]
 pub(super) struct Login {
