@@ -168,7 +168,7 @@ fn pools(shared: &Shared) -> Vec<PoolLine> {
 
 fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_string(value) {
-        Ok(body) => respond(StatusCode::OK, "application/json", body),
+        Ok(body) => respond(StatusCode::OK, "application/json", harmless::json(&body).into_owned()),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list can't be written\n"),
     }
 }

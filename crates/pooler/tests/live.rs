@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bolt::message::Secret;
+use bolt::message::{Auth, Secret};
 use client::Connection;
 use net::Socket;
 use pooler::{Admin, ClientTls, Config};
@@ -136,6 +136,37 @@ async fn numbers_are_read_over_http() {
     assert_eq!(http(&setup, "GET /pools HTTP/1.1\r\nHost: evil.example").await.0, 403);
     assert_eq!(http(&setup, "POST /pools HTTP/1.1\r\nHost: localhost").await.0, 405);
     assert_eq!(http(&setup, &get("/nothing")).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_name_from_outside_breaks_no_page() {
+    let name = "a\"x\\\u{1b}[2J\nboltbouncer_clients 1\u{9b}<b>";
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
+    let setup = Setup::with_user(name, |config| config.admin = Some(admin)).await;
+    let mut connection = setup.dial().await;
+    connection.login(name, &Auth::basic(name, setup::PASSWORD)).await.unwrap();
+    ask(&mut connection, 1).await;
+    let (_, metrics) = http(&setup, &get("/metrics")).await;
+    let shown = r#"boltbouncer_pool_connections{user="a\"x\\"#;
+    assert!(metrics.lines().any(|line| line.starts_with(shown)), "{metrics}");
+    assert!(!metrics.lines().any(|line| line.starts_with("boltbouncer_clients 1")), "{metrics}");
+    for (page, names) in [("/pools", ["user", "user"]), ("/clients", ["user", "user_agent"])] {
+        let (_, text) = http(&setup, &get(page)).await;
+        assert!(!text.contains(char::is_control), "{text:?}");
+        let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!([&lines[0][names[0]], &lines[0][names[1]]], [name, name]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_called_the_same_by_its_driver_and_in_the_list() {
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let connection = setup.connect("bolt").await.unwrap();
+    let (_, clients) = http(&setup, &get("/clients")).await;
+    let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
+    assert_eq!(clients[0]["id"], "bolt-1000000000");
+    assert_eq!(connection.id(), "bolt-1000000000");
 }
 
 #[tokio::test]
