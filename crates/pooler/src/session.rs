@@ -15,7 +15,7 @@ use tracing::debug;
 
 use crate::alarm::Alarm;
 use crate::client::{Client, Drain, Handling, Woken};
-use crate::clients::Entry;
+use crate::clients::{ClientId, Entry};
 use crate::end::End;
 use crate::failures;
 use crate::handshake;
@@ -64,11 +64,11 @@ async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box
     }
 }
 
-fn note(end: End, client: u64, shared: &Shared) {
+fn note(end: End, client: ClientId, shared: &Shared) {
     if let End::Because(reason) = end {
         shared.metrics().error(reason);
     }
-    debug!(client, ?end, "client connection ended");
+    debug!(%client, ?end, "client connection ended");
 }
 
 impl Session {

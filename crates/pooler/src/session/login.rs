@@ -143,7 +143,7 @@ impl Session {
         }
         let mut metadata = Dictionary::new()
             .with("server", facts.agent.as_str())
-            .with("connection_id", format!("bouncer-{}", self.client.entry.id()))
+            .with("connection_id", self.client.entry.id().to_string())
             .with("hints", hints);
         if self.client.negotiated.by_manifest {
             metadata.push("protocol_version", class.version.to_string());
