@@ -4,10 +4,12 @@ mod id;
 mod refusals;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bolt::Version;
 use harmless::{NAME_CHARS, short};
@@ -15,6 +17,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
 
 pub(crate) use id::ClientId;
@@ -204,6 +207,17 @@ impl Entry {
         }
         drop(known);
         self.clients.is_draining()
+    }
+
+    /// Waits for what a client without work of its own waits for, but not while the pooler is going.
+    pub async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending if self.poll_draining(cx) => Poll::Ready(Err(End::Drained)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     pub fn unit_begun(&self) {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Session;
 use crate::class::Class;
 use crate::client::View;
-use crate::clients::ClientState;
+use crate::clients::{ClientState, Entry};
 use crate::end::End;
 use crate::failures;
 use crate::reason::Reason;
@@ -54,7 +54,7 @@ impl Session {
 
     async fn greet(&mut self, class: &Arc<Class>) -> Result<(), End> {
         let (shared, until) = (self.shared.clone(), self.login_deadline());
-        match before(until, shared.server().facts(class)).await? {
+        match before(&self.client.entry, until, shared.server().facts(class)).await? {
             Ok(facts) => {
                 let metadata = self.hello_metadata(&facts, class);
                 self.client.greeted(&metadata, until);
@@ -110,7 +110,8 @@ impl Session {
     ) -> Result<Dictionary, End> {
         let directory = self.shared.directory().clone();
         let principal = auth.principal().to_owned();
-        match before(self.login_deadline(), directory.login(auth, class, is_new)).await? {
+        let login = directory.login(auth, class, is_new);
+        match before(&self.client.entry, self.login_deadline(), login).await? {
             Ok((member, metadata)) => {
                 self.identity.member = Some(member);
                 Ok(only_login_entries(metadata))
@@ -173,8 +174,14 @@ impl Session {
     }
 }
 
-async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, End> {
-    timeout_at(deadline, work).await.map_err(|_| End::Because(Reason::ClientLoginTimeout))
+/// Waits for what a login needs, until its time is over or the pooler is going.
+async fn before<T>(
+    entry: &Entry,
+    deadline: Instant,
+    work: impl Future<Output = T>,
+) -> Result<T, End> {
+    let in_time = entry.unless_draining(timeout_at(deadline, work)).await?;
+    in_time.map_err(|_| End::Because(Reason::ClientLoginTimeout))
 }
 
 fn has_product(hello: &Hello) -> bool {
