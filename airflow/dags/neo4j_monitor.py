@@ -270,7 +270,8 @@ def attribution(user_agent):
     match = re.match(ours, user_agent or "")
     if match is None:
         return printable(user_agent or "unknown")[:60], "-"
-    return match.group(1), re.sub(r"\[\d+\]$", "", match.group(2))
+    # Anybody may call itself so: a name is made printable here, too.
+    return printable(match.group(1)), re.sub(r"\[\d+\]$", "", printable(match.group(2)))
 
 
 def server_numbers(server):

@@ -153,6 +153,8 @@ def test_attribution_gathers_map_indexes_and_keeps_foreign_names():
     assert monitor.attribution(agent) == ("d", "call_neo4j")
     assert monitor.attribution("neo4j-browser/v5") == ("neo4j-browser/v5", "-")
     assert monitor.attribution("evil\nline\x1b[0m") == ("evil_line_[0m", "-")
+    forged = "airflow/3 (dag=d\x1b[2J; run=r; task=a\nb; try=1)"
+    assert monitor.attribution(forged) == ("d_[2J", "a_b")
     assert monitor.attribution(None) == ("unknown", "-")
 
 

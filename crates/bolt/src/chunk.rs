@@ -112,7 +112,11 @@ pub fn payload(wire: &[u8]) -> Cow<'_, [u8]> {
     match chunks.next() {
         None => Cow::Borrowed(first),
         Some(second) => {
-            Cow::Owned([first, second].into_iter().chain(chunks).flatten().copied().collect())
+            let mut whole = Vec::with_capacity(wire.len());
+            [first, second].into_iter().chain(chunks).for_each(|chunk| {
+                whole.extend_from_slice(chunk);
+            });
+            Cow::Owned(whole)
         }
     }
 }

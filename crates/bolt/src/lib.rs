@@ -17,6 +17,7 @@ pub mod version;
 
 mod requests;
 mod scan;
+mod walk;
 
 pub use chunk::{ChunkError, Dechunker};
 pub use failure::Failure;

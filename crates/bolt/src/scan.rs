@@ -5,6 +5,7 @@ use bytes::BytesMut;
 
 use crate::chunk::{ChunkError, END, HEADER};
 use crate::message::tag;
+use crate::walk::Walk;
 
 /// What [`Scanner::next`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub enum Scanned {
 pub struct Scanner {
     limit: usize,
     position: Position,
+    walk: Walk,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ enum Position {
 impl Scanner {
     /// `limit` bounds messages other than RECORDs, in bytes on the wire.
     pub fn new(limit: usize) -> Self {
-        Self { limit, position: Position::Boundary }
+        Self { limit, position: Position::Boundary, walk: Walk::default() }
     }
 
     /// Whether the stream stands between two messages: only here may something be put in.
@@ -52,12 +54,20 @@ impl Scanner {
         }
         let (length, ended) = self.record_stretch(input);
         if length > 0 {
+            self.walk.begin_anew();
             let wire = input.split_to(length);
             return Ok(Some(Scanned::Records { ended, wire }));
         }
-        let Some(length) = message_length(input, self.limit)? else { return Ok(None) };
-        let tag = tag_of(&input[..length]);
-        Ok(Some(Scanned::Message { tag, wire: input.split_to(length) }))
+        match self.walk.end(input, self.limit) {
+            Ok(None) => Ok(None),
+            Ok(Some(length)) => {
+                let tag = tag_of(&input[..length]);
+                Ok(Some(Scanned::Message { tag, wire: input.split_to(length) }))
+            }
+            // It may be a RECORD, which has no limit.
+            Err(_) if !is_tag_here(input) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many leading bytes belong to RECORDs, and how many RECORDs end there.
@@ -104,18 +114,28 @@ fn whole_record(input: &[u8]) -> Option<usize> {
     (is_whole && length >= HEADER).then_some(end + HEADER)
 }
 
-/// The structure's marker and tag may be cut apart by a chunk's end; Neo4j never does so, and such
-/// a message then goes the slower way through [`message_length`].
 fn is_record(input: &[u8]) -> bool {
-    let first_chunk_holds_tag =
-        input.first_chunk::<HEADER>().is_some_and(|h| u16::from_be_bytes(*h) >= 2);
-    first_chunk_holds_tag && input.get(TAG) == Some(&tag::RECORD)
+    is_tag_here(input) && tag_of(input) == tag::RECORD
+}
+
+/// Whether enough has arrived to tell what the message is, if it goes on for as long as its tag.
+pub(crate) fn is_tag_here(input: &[u8]) -> bool {
+    match input {
+        [0, 1, _, 0, 0, ..] => true,
+        [0, 1, ..] => input.len() > TAG_OF_SPLIT,
+        _ => input.len() > TAG,
+    }
 }
 
 /// The second byte of the payload, in the second chunk if the first holds one byte only. 0 if the
 /// payload does not begin as every Bolt message does, with the marker of a short structure.
 pub(crate) fn tag_of(message: &[u8]) -> u8 {
-    let tag = if message.starts_with(&[0, 1]) { HEADER + 1 + HEADER } else { TAG };
+    let tag = match message {
+        // A message of one byte: what follows is another one's.
+        [0, 1, _, 0, 0, ..] => return 0,
+        [0, 1, ..] => TAG_OF_SPLIT,
+        _ => TAG,
+    };
     match message.get(HEADER) {
         Some(0xB0..=0xBF) => message.get(tag).copied().unwrap_or(0),
         _ => 0,
@@ -128,26 +148,10 @@ pub(crate) fn drop_noops(input: &mut BytesMut) {
     }
 }
 
-/// The bytes on the wire of the message at the start of `input`, once it is whole.
-pub(crate) fn message_length(input: &[u8], limit: usize) -> Result<Option<usize>, ChunkError> {
-    let mut at = 0;
-    loop {
-        let Some(header) = input.get(at..).and_then(|rest| rest.first_chunk::<HEADER>()) else {
-            return Ok(None);
-        };
-        let length = usize::from(u16::from_be_bytes(*header));
-        at += HEADER + length;
-        if at > limit {
-            return Err(ChunkError::TooLarge { size: at, limit });
-        }
-        if length == 0 {
-            return Ok(Some(at));
-        }
-    }
-}
-
 /// Chunk header, then the structure's marker, then its tag.
 const TAG: usize = HEADER + 1;
+/// The same if the first chunk has the marker alone: the second chunk's header comes between.
+const TAG_OF_SPLIT: usize = HEADER + 1 + HEADER;
 
 #[cfg(test)]
 mod tests {
@@ -216,11 +220,46 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_in_the_second_chunk_is_seen_in_whole_messages_only() {
-        let odd = message(&[&[0xB1], &[tag::RECORD, 0x90]]);
-        let (forwarded, seen) = scan(&[&odd]);
-        assert_eq!(forwarded, odd);
-        assert_eq!(seen, ["0 records, then 71"]);
+    fn a_record_is_one_wherever_its_first_chunk_ends() {
+        let split = [
+            message(&[&[0xB1], &[tag::RECORD, 0x91, 1]]),
+            message(&[&[0xB1], &[tag::RECORD], &[0x91], &[1]]),
+            message(&[&[0xB1, tag::RECORD, 0x91, 1]]),
+        ];
+        let success = message(&[&[0xB1], &[tag::SUCCESS, 0xA0]]);
+        // No Bolt message, but its length must not be taken for a tag.
+        let short = message(&[&[0xB1]]);
+        let wire = [&split.concat()[..], &success, &short, &split[0], &success].concat();
+        let expected = ["3 records, then 70", "0 records, then 00", "1 records, then 70"];
+        for first in 0..=wire.len() {
+            for second in first..=wire.len() {
+                let parts = [&wire[..first], &wire[first..second], &wire[second..]];
+                let (forwarded, seen) = scan(&parts);
+                assert_eq!(forwarded, wire, "split at {first} and {second}");
+                assert_eq!(seen, expected, "split at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_record_is_not_refused_before_its_tag_is_here() {
+        for begin in [&[0xFF, 0xFF][..], &[0xFF, 0xFF, 0xB1], &[0, 1, 0xB1, 0xFF, 0xFF]] {
+            let mut input = BytesMut::from(begin);
+            assert_eq!(Scanner::new(16).next(&mut input), Ok(None), "{begin:?}");
+        }
+    }
+
+    #[test]
+    fn a_summary_in_tiny_chunks_is_looked_through_once() {
+        let wire = [[0, 1, 0xB1].repeat(5_000), vec![0, 0]].concat();
+        let (mut scanner, mut input) = (Scanner::new(1 << 20), BytesMut::new());
+        for byte in &wire[..wire.len() - 1] {
+            input.put_u8(*byte);
+            assert_eq!(scanner.next(&mut input), Ok(None));
+        }
+        input.put_u8(0);
+        assert!(matches!(scanner.next(&mut input), Ok(Some(Scanned::Message { .. }))));
+        assert_eq!(scanner.walk.steps, 5_001);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use bench::workload::RECORD_BYTES_MIN;
 use bench::{Check, NamedProcess, NamedTarget, Settings, Workload, output};
 
 use crate::server_options::LoginOptions;
+use crate::terminal::say;
 use crate::{consent, open_files, runtime, signals};
 
 /// Load two or more servers or poolers in turn, and compare them
@@ -104,14 +105,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     })?;
     print(&results);
     write_files(arguments, &results)?;
-    results.checks.iter().for_each(|check| println!("{check}"));
+    results.checks.iter().for_each(say);
     verdict(&results)
 }
 
 fn print(results: &Results) {
     for workload in &results.workloads {
         println!("{}", output::table(results, workload).text());
-        workload.miscounted.iter().for_each(|sentence| println!("{sentence}"));
+        workload.miscounted.iter().for_each(say);
     }
     println!("÷: the median of {} rounds' ratios, and their quartiles", results.settings.rounds);
 }

@@ -12,6 +12,7 @@ use net::Encryption;
 
 use crate::runtime;
 use crate::server_options::{NamedServer, ServerOptions};
+use crate::terminal::say;
 
 /// Ask a Neo4j who it is, what limits it has and who is connected; exit code 0 if it can be used
 #[derive(Debug, clap::Args)]
@@ -89,38 +90,39 @@ impl Findings {
 
     fn print(&self, server: &NamedServer) {
         let edition = self.edition.as_deref().unwrap_or("edition unknown");
-        println!("{} answers at {}", self.agent, server.target);
-        println!("  edition       {edition}");
-        println!("  Bolt          {}", self.bolt);
-        println!("  encryption    {}", encryption(server.target.encryption));
-        println!("  connect       {:.1} ms", milliseconds(self.connect));
-        println!("  login         {:.1} ms", milliseconds(self.login));
-        println!("  query         {:.1} ms (median of {QUERIES})", milliseconds(self.query));
+        say(format_args!("{} answers at {}", self.agent, server.target));
+        say(format_args!("  edition       {edition}"));
+        say(format_args!("  Bolt          {}", self.bolt));
+        say(format_args!("  encryption    {}", encryption(server.target.encryption)));
+        say(format_args!("  connect       {:.1} ms", milliseconds(self.connect)));
+        say(format_args!("  login         {:.1} ms", milliseconds(self.login)));
+        say(format_args!(
+            "  query         {:.1} ms (median of {QUERIES})",
+            milliseconds(self.query)
+        ));
         match &self.limits {
             Some(limits) => {
-                println!("Limits");
+                say("Limits");
                 for (name, value) in limits {
-                    println!("  {name} = {value}");
+                    say(format_args!("  {name} = {value}"));
                 }
             }
-            None => println!("Limits: this user may not read them (dbms.listConfig)"),
+            None => say("Limits: this user may not read them (dbms.listConfig)"),
         }
         match &self.connections {
             Some(connections) => {
                 let total: usize = connections.values().sum();
-                println!("Connections: {total}, this one included");
+                say(format_args!("Connections: {total}, this one included"));
                 for (user_agent, count) in connections {
-                    println!(
-                        "  {count:>5}  {}",
-                        if user_agent.is_empty() { "(not logged in)" } else { user_agent }
-                    );
+                    let who = if user_agent.is_empty() { "(not logged in)" } else { user_agent };
+                    say(format_args!("  {count:>5}  {who}"));
                 }
             }
-            None => println!("Connections: this user may not list them (dbms.listConnections)"),
+            None => say("Connections: this user may not list them (dbms.listConnections)"),
         }
-        println!("Advice");
+        say("Advice");
         for line in self.advice(server) {
-            println!("  - {line}");
+            say(format_args!("  - {line}"));
         }
     }
 

@@ -12,6 +12,7 @@ use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
 use crate::airflow_options::AirflowOptions;
 use crate::server_options::ServerOptions;
+use crate::terminal::say;
 use crate::{consent, open_files, runtime, script_server, signals};
 
 /// Flood a graph database with the connections of parallel tasks, then show what helps
@@ -111,7 +112,7 @@ fn print(results: &Results, folder: &Path) {
     println!("{}", lab::output::comparison(results).text());
     println!("Connections were counted by {}.", results.target.counted_by.explanation());
     for sentence in expectations::unmet(results) {
-        println!("not as expected: {sentence}");
+        say(format_args!("not as expected: {sentence}"));
     }
     for pattern in &results.patterns {
         if pattern.missed_samples > 0 {
@@ -121,7 +122,7 @@ fn print(results: &Results, folder: &Path) {
             );
         }
         for (code, count) in &pattern.tasks.failures {
-            println!("{}: {count} tasks failed with {code}", pattern.name);
+            say(format_args!("{}: {count} tasks failed with {code}", pattern.name));
         }
     }
     println!("{}", folder.join("report.html").display());

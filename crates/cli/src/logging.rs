@@ -1,8 +1,12 @@
 //! Logs to stderr, as text or JSON. What is logged is said by `RUST_LOG`, or else by the configuration.
 
+mod lines;
+
 use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
+use harmless::Colours;
+use lines::{Format, Lines, fields};
 use pooler::Log;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,9 +20,11 @@ impl Logging {
     /// Starts the log of a process that runs for long, such as the pooler.
     pub fn start(log: &Log) -> Result<Self> {
         let (filter, handle) = reload::Layer::new(filter(log, "info")?);
-        let is_terminal = std::io::stderr().is_terminal();
-        let lines = fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr);
-        let lines = if log.json { lines.json().boxed() } else { lines.boxed() };
+        let colours = colours();
+        let format = if log.json { Format::Json } else { Format::Text(colours) };
+        let lines = fmt::layer().with_ansi(colours == Colours::Own).with_writer(Lines::new(format));
+        let lines =
+            if log.json { lines.json().boxed() } else { lines.fmt_fields(fields()).boxed() };
         tracing_subscriber::registry().with(filter).with(lines).init();
         Ok(Self { filter: handle })
     }
@@ -34,7 +40,19 @@ impl Logging {
 /// Starts the log of a command that a person runs: it shows warnings and errors only.
 pub fn start_quiet() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = colours();
+    let lines = Lines::new(Format::Text(colours));
+    let is_coloured = colours == Colours::Own;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .fmt_fields(fields())
+        .with_ansi(is_coloured)
+        .with_writer(lines)
+        .init();
+}
+
+fn colours() -> Colours {
+    if std::io::stderr().is_terminal() { Colours::Own } else { Colours::None }
 }
 
 /// Checks the settings of a log without starting it.

@@ -17,6 +17,7 @@ mod script_server;
 mod serve;
 mod server_options;
 mod signals;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -65,7 +66,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("boltbouncer: {error:#}");
+            // A server may have worded it.
+            eprintln!("{}", harmless::text(&format!("boltbouncer: {error:#}")));
             ExitCode::FAILURE
         }
     }

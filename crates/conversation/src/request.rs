@@ -16,6 +16,7 @@ pub(crate) const REQUESTS: &[&str] = &[
     "RUN-IN",
     "RUN-SIZED",
     "BEGIN",
+    "BEGIN-SIZED",
     "COMMIT",
     "ROLLBACK",
     "PULL",
@@ -43,6 +44,7 @@ pub fn request(text: &str) -> Result<Request, Mistake> {
             let (options, query) = parts.ok_or_else(|| Mistake::not(rest, "options | query"))?;
             run(query, extra(options)?)
         }
+        "BEGIN-SIZED" => sized_begin(read(rest, "a number of bytes")?),
         "RUN-SIZED" => sized_run(read(rest, "a number of bytes")?),
         _ => return lone_request(verb, rest),
     })
@@ -74,6 +76,12 @@ fn run(query: &str, extra: TransactionExtra) -> Request {
 pub(crate) fn sized_run(size: usize) -> Request {
     let parameters = Dictionary::new().with("x", "x".repeat(size));
     Request::Run { query: SIZED_QUERY.into(), parameters, extra: TransactionExtra::default() }
+}
+
+/// A BEGIN with metadata of so many bytes.
+fn sized_begin(size: usize) -> Request {
+    let metadata = Dictionary::new().with("x", "x".repeat(size));
+    Request::Begin(TransactionExtra { metadata, ..TransactionExtra::default() })
 }
 
 fn extra(text: &str) -> Result<TransactionExtra, Mistake> {

@@ -88,6 +88,11 @@ impl Inbox {
         Some(piece)
     }
 
+    /// Whether a request has begun of which the end is not here yet.
+    pub fn is_inside_request(&self, input: &[u8]) -> bool {
+        self.pieces.is_empty() && self.requests.is_inside_request(input)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

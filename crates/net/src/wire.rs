@@ -155,6 +155,17 @@ impl Wire {
         let _: Result<io::Result<()>, _> = tokio::time::timeout(LINGER, finish).await;
     }
 
+    /// Writes what the socket takes now, and says that nothing follows.
+    pub async fn finish_at_once(&mut self) {
+        poll_fn(|cx| {
+            if self.poll_flush(cx).is_ready() {
+                let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Sends `farewell` if that is possible at once, and closes.
     pub fn close(mut self, farewell: impl FnOnce(&mut BytesMut)) {
         let mut cx = Context::from_waker(std::task::Waker::noop());

@@ -2,80 +2,86 @@
 //! nothing. On loopback, requests that name another host are refused, so that no web page can reach
 //! it through a browser; elsewhere a token is asked for.
 
-use std::convert::Infallible;
+mod connection;
+mod visitors;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::constant_time;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::config::Admin;
 use crate::pool_numbers::PoolNumbers;
 use crate::shared::Shared;
+use visitors::{Stay, Visitor, Visitors};
 
 /// Answers whoever asks at `listener`.
 pub(crate) async fn accept(listener: TcpListener, settings: Admin, shared: Arc<Shared>) {
     let settings = Arc::new(settings);
-    let mut connections = JoinSet::new();
+    let mut visitors = Visitors::default();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => visitors.let_in(address.ip(), |visitor| {
                     let (settings, shared) = (settings.clone(), shared.clone());
-                    connections.spawn(async move {
-                        let service = service_fn(|request| answer(request, &settings, &shared));
-                        let mut server = http1::Builder::new();
-                        server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                        let served = server.serve_connection(TokioIo::new(stream), service).await;
-                        if let Err(error) = served {
-                            debug!(%error, "an admin connection broke");
-                        }
-                    });
-                }
+                    async move {
+                        connection::serve(stream, |request| {
+                            answer(&request, &settings, &shared, &visitor)
+                        })
+                        .await;
+                    }
+                }),
                 Err(error) => {
                     warn!(%error, "cannot accept an admin connection");
-                    tokio::time::sleep(HEADER_TIMEOUT / 100).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(()) = visitors.one_left() => {}
         }
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
+/// Whoever may not ask is told so, and closed.
+fn answer(
+    request: &Request<Incoming>,
     settings: &Admin,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(if let Err(refusal) = check(&request, settings) {
-        refusal
-    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    visitor: &Visitor,
+) -> Response<Full<Bytes>> {
+    if let Err(refusal) = check(request, settings) {
+        return with_header(refusal, CONNECTION, "close");
+    }
+    match visitor.is_known() {
+        Stay::Allowed => page(request, shared),
+        Stay::Over => with_header(page(request, shared), CONNECTION, "close"),
+    }
+}
+
+fn page(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered\n");
-        with_header(refusal, ALLOW, "GET, HEAD")
-    } else {
-        match request.uri().path() {
-            "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => ready(shared),
-            "/metrics" => metrics(shared),
-            "/pools" => json(&pools(shared)),
-            "/clients" => json(&shared.clients.lines()),
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "there are /healthz, /readyz, /metrics, /pools and /clients\n",
-            ),
-        }
-    })
+        return with_header(refusal, ALLOW, "GET, HEAD");
+    }
+    match request.uri().path() {
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => ready(shared),
+        "/metrics" => metrics(shared),
+        "/pools" => json(&pools(shared)),
+        "/clients" => json(&shared.clients.lines()),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /healthz, /readyz, /metrics, /pools and /clients\n",
+        ),
+    }
 }
 
 fn check(request: &Request<Incoming>, settings: &Admin) -> Result<(), Response<Full<Bytes>>> {
@@ -168,7 +174,7 @@ fn pools(shared: &Shared) -> Vec<PoolLine> {
 
 fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_string(value) {
-        Ok(body) => respond(StatusCode::OK, "application/json", body),
+        Ok(body) => respond(StatusCode::OK, "application/json", harmless::json(&body).into_owned()),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list can't be written\n"),
     }
 }
@@ -193,6 +199,5 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Ful
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
-/// Enough for Prometheus, a dashboard and a person.
-const CONNECTIONS_MAX: usize = 64;
+/// Mostly no file descriptors are left: trying again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

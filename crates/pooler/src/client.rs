@@ -34,6 +34,8 @@ pub(crate) struct Client {
     /// Since when it has taken nothing of what waits to be written, and how much it had taken then. In
     /// a box, because that is rare and clients are many.
     stalled: Option<Box<(Instant, u64)>>,
+    /// Since when half a request has been here, while nothing else is under way.
+    half_since: Option<Box<Instant>>,
     /// Bytes that the metrics know of already.
     counted: (u64, u64),
 }
@@ -81,6 +83,7 @@ impl Client {
             entry,
             negotiated,
             stalled: None,
+            half_since: None,
             counted: (0, 0),
         }
     }
@@ -107,6 +110,31 @@ impl Client {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the request that is next was too large to be read.
+    pub fn is_next_too_large(&self) -> bool {
+        matches!(self.inbox.front(), Some(Piece::TooLarge { .. }))
+    }
+
+    /// Notes whether somebody who has nothing under way has sent half a request.
+    pub fn note_half_request(&mut self) {
+        let is_half = self.view.is_logged_in() && self.inbox.is_inside_request(&self.wire.input);
+        self.half_since = match self.half_since.take() {
+            _ if !is_half => None,
+            Some(since) => Some(since),
+            None => Some(Box::new(Instant::now())),
+        };
+    }
+
+    /// Whether it has sent half a request.
+    pub fn has_half_request(&self) -> bool {
+        self.half_since.is_some()
+    }
+
+    /// A whole request has come.
+    pub fn request_is_whole(&mut self) {
+        self.half_since = None;
     }
 
     /// What has arrived next, be it the middle of a request.
@@ -196,8 +224,9 @@ impl Client {
         limits.find(|(due, _)| *due <= now).map(|(_, reason)| reason)
     }
 
-    /// The limits that hold for it: to log in, and to take what it asked for.
-    fn limits(&self, shared: &Shared) -> [Option<(Instant, Reason)>; 2] {
+    /// The limits that hold for it: to log in, to take what it asked for, to end what it has begun to
+    /// ask for.
+    fn limits(&self, shared: &Shared) -> [Option<(Instant, Reason)>; 3] {
         let login = match self.view {
             View::LoggingIn { until, .. } => Some((until, Reason::ClientLoginTimeout)),
             _ => None,
@@ -205,7 +234,10 @@ impl Client {
         let stall = self.stalled.as_deref().map(|(since, _)| {
             (*since + shared.limits().client_write_timeout.0, Reason::ClientWriteTimeout)
         });
-        [login, stall]
+        let request = self.half_since.as_deref().map(|since| {
+            (*since + shared.limits().client_request_timeout.0, Reason::ClientRequestTimeout)
+        });
+        [login, stall, request]
     }
 
     /// Writes what the socket takes now. What it does not take, or refuses, is dealt with by the
@@ -222,14 +254,14 @@ impl Client {
         self.wire.has_output()
     }
 
-    /// Whether bytes have come that were not looked at.
-    pub fn has_input(&self) -> bool {
-        !self.wire.input.is_empty()
-    }
-
     /// Gives buffers back that are empty.
     pub fn release_buffers(&mut self) {
         self.inbox.release();
+    }
+
+    /// See [`Wire::finish_at_once`].
+    pub async fn finish_at_once(&mut self) {
+        self.wire.finish_at_once().await;
     }
 
     /// See [`Wire::finish`].

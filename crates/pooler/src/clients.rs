@@ -1,29 +1,40 @@
 //! Everybody who is connected: who they say they are, where they are, what they wait for.
 
+mod id;
+mod refusals;
+
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bolt::Version;
+use harmless::{NAME_CHARS, short};
 use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
+
+pub(crate) use id::ClientId;
+use refusals::Refusals;
 
 #[derive(Debug)]
 pub(crate) struct Clients {
-    entries: Ranked<Mutex<HashMap<u64, Arc<Listed>>>>,
+    entries: Ranked<Mutex<HashMap<ClientId, Arc<Listed>>>>,
     next_id: AtomicU64,
     is_draining: AtomicBool,
+    pub refusals: Refusals,
 }
 
 /// One client connection, for those who look at the list.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    pub id: u64,
+    pub id: ClientId,
     address: Option<SocketAddr>,
     since: Instant,
     state: AtomicU8,
@@ -60,7 +71,7 @@ pub(crate) struct ClientNumbers([usize; 4]);
 /// A line of `/clients`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ClientLine {
-    id: u64,
+    id: String,
     state: &'static str,
     address: Option<String>,
     user: Option<String>,
@@ -73,14 +84,19 @@ pub(crate) struct ClientLine {
 impl Default for Clients {
     fn default() -> Self {
         let entries = Ranked::mutex(Rank::Clients, HashMap::new());
-        Self { entries, next_id: AtomicU64::default(), is_draining: AtomicBool::default() }
+        Self {
+            entries,
+            next_id: AtomicU64::new(ClientId::FIRST),
+            is_draining: AtomicBool::default(),
+            refusals: Refusals::default(),
+        }
     }
 }
 
 impl Clients {
     pub fn open(self: &Arc<Self>, address: Option<SocketAddr>) -> Entry {
         let client = Arc::new(Listed {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            id: ClientId(self.next_id.fetch_add(1, Ordering::Relaxed)),
             address,
             since: Instant::now(),
             state: AtomicU8::new(ClientState::Login as u8),
@@ -127,7 +143,7 @@ impl Clients {
         clients.iter().map(|client| client.line()).collect()
     }
 
-    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<u64, Arc<Listed>>>> {
+    fn lock(&self) -> Guard<MutexGuard<'_, HashMap<ClientId, Arc<Listed>>>> {
         self.entries.lock()
     }
 }
@@ -137,7 +153,7 @@ impl Listed {
         let introduction = self.introduction.get();
         let user = self.user.lock().clone();
         ClientLine {
-            id: self.id,
+            id: self.id.to_string(),
             state: STATES[usize::from(self.state.load(Ordering::Relaxed)) % STATES.len()],
             address: self.address.map(|address| address.to_string()),
             user: user.map(|user| user.to_string()),
@@ -150,7 +166,7 @@ impl Listed {
 }
 
 impl Entry {
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> ClientId {
         self.client.id
     }
 
@@ -160,13 +176,20 @@ impl Entry {
 
     /// Who it was that could not come in.
     pub fn log_refusal(&self, user: &str, code: &str) {
+        if !self.clients.refusals.is_logged() {
+            return;
+        }
         let client = &self.client;
-        let agent = client.introduction.get().map(|(agent, _)| &**agent);
-        info!(client = client.id, address = ?client.address, user, agent, code, "login refused");
+        // Whoever is refused has chosen these names, and their length.
+        let user = &*short(user, NAME_CHARS);
+        let agent = client.introduction.get().map(|(agent, _)| short(agent, NAME_CHARS));
+        let agent = agent.as_deref();
+        info!(client = %client.id, address = ?client.address, user, agent, code, "login refused");
     }
 
     pub fn introduce(&self, user_agent: &str, version: Version) {
-        let _ = self.client.introduction.set((user_agent.into(), version));
+        let user_agent = short(user_agent, USER_AGENT_CHARS).into();
+        let _ = self.client.introduction.set((user_agent, version));
     }
 
     pub fn set_user(&self, user: Option<&str>) {
@@ -188,6 +211,17 @@ impl Entry {
         }
         drop(known);
         self.clients.is_draining()
+    }
+
+    /// Waits for what a client without work of its own waits for, but not while the pooler is going.
+    pub async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending if self.poll_draining(cx) => Poll::Ready(Err(End::Drained)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     pub fn unit_begun(&self) {
@@ -212,5 +246,7 @@ impl ClientNumbers {
     }
 }
 
+/// So much of a user agent is kept: what drivers and Airflow's kit send is shorter.
+const USER_AGENT_CHARS: usize = 512;
 /// In the order of [`ClientState`], in PgBouncer's words.
 const STATES: [&str; 4] = ["cl_login", "cl_idle", "cl_waiting", "cl_active"];

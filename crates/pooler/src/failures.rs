@@ -8,6 +8,7 @@ use bolt::failure::code;
 use bolt::{Failure, RequestTag, ServerState};
 
 use crate::config::Limits;
+use crate::inbox::INBOX_LIMITS;
 use crate::reason::Reason;
 
 /// What a unit of work that ends for `reason` is told.
@@ -78,6 +79,17 @@ pub(crate) fn illegal(request: RequestTag, state: ServerState) -> Failure {
         format!(
             "Message {tag:#04X} cannot be handled by a session in the {state:?} state.",
             tag = u8::from(request)
+        ),
+    )
+}
+
+pub(crate) fn too_large(request: RequestTag) -> Failure {
+    let limit = INBOX_LIMITS.message_max >> 20;
+    Failure::new(
+        code::REQUEST_INVALID,
+        format!(
+            "BoltBouncer: a request may have at most {limit} MiB, RUN excepted (this one was \
+             {request})"
         ),
     )
 }

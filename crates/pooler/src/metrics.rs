@@ -1,11 +1,15 @@
 //! What happened, in numbers. Names are PgBouncer's where it has the thing; times are histograms,
 //! never averages.
 
+#[cfg(test)]
+mod exposition;
+
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -122,13 +126,23 @@ struct StateLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolLabels {
-    user: String,
+    user: Name,
     state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolNameLabels {
-    user: String,
+    user: Name,
+}
+
+/// A name from outside. The encoder would write it as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name(String);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(&harmless::label(&self.0))
+    }
 }
 
 /// Counts an upstream connection as closed when it is dropped.
@@ -250,12 +264,13 @@ impl Metrics {
         self.0.pools.clear();
         self.0.maxwait.clear();
         for (user, numbers) in pools {
+            let user = Name(user.clone());
             for (state, count) in numbers.by_state() {
                 // Several identities may share a name.
                 let labels = PoolLabels { user: user.clone(), state };
                 self.0.pools.get_or_create(&labels).inc_by(as_i64(count));
             }
-            let maxwait = self.0.maxwait.get_or_create(&PoolNameLabels { user: user.clone() });
+            let maxwait = self.0.maxwait.get_or_create(&PoolNameLabels { user });
             maxwait.set(maxwait.get().max(numbers.maxwait.as_secs_f64()));
         }
     }

@@ -51,6 +51,7 @@ macro_rules! reasons {
 reasons! {
     // Limits that a client has passed.
     Client ClientLoginTimeout "client_login_timeout",
+    Client ClientRequestTimeout "client_request_timeout",
     Client ClientWriteTimeout "client_write_timeout",
     Client IdleInTransactionTimeout "idle_in_transaction_timeout",
     Client TransactionTimeout "transaction_timeout",

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use crate::alarm::Alarm;
 use crate::client::{Client, Drain, Handling, Woken};
-use crate::clients::Entry;
+use crate::clients::{ClientId, Entry};
 use crate::end::End;
 use crate::failures;
 use crate::handshake;
@@ -51,8 +51,12 @@ pub(crate) fn serve(
 async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
     let until = Instant::now() + shared.limits().client_login_timeout.0;
     let mut wire = Wire::new(socket);
-    let accepted = timeout_at(until, handshake::accept(&mut wire, shared.server())).await;
-    match accepted.unwrap_or(Err(End::Because(Reason::ClientLoginTimeout))) {
+    let accepting = timeout_at(until, handshake::accept(&mut wire, shared.server()));
+    let accepted = entry
+        .unless_draining(accepting)
+        .await
+        .and_then(|accepted| accepted.unwrap_or(Err(End::Because(Reason::ClientLoginTimeout))));
+    match accepted {
         Ok(negotiated) => {
             let client = Client::new(wire, entry, negotiated, until);
             Some(Box::new(Session { shared, client, identity: Identity::default() }))
@@ -64,11 +68,11 @@ async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box
     }
 }
 
-fn note(end: End, client: u64, shared: &Shared) {
+fn note(end: End, client: ClientId, shared: &Shared) {
     if let End::Because(reason) = end {
         shared.metrics().error(reason);
     }
-    debug!(client, ?end, "client connection ended");
+    debug!(%client, ?end, "client connection ended");
 }
 
 impl Session {
@@ -76,8 +80,14 @@ impl Session {
         loop {
             let step = match self.client.next_request() {
                 Err(end) => Err(end),
-                Ok(Some(request)) => Box::pin(self.handle(request)).await,
-                Ok(None) => self.wait().await,
+                Ok(Some(request)) => {
+                    self.client.request_is_whole();
+                    Box::pin(self.handle(request)).await
+                }
+                Ok(None) => {
+                    self.client.note_half_request();
+                    self.wait().await
+                }
             };
             if let Err(end) = step {
                 return end;
@@ -88,6 +98,9 @@ impl Session {
     /// Does what is to be done about the request that is next.
     async fn handle(&mut self, request: RequestTag) -> Result<(), End> {
         let handling = self.client.view().handling(request, self.client.resets());
+        if self.client.is_next_too_large() && handling.carries_out() {
+            return self.refuse_too_large(request);
+        }
         if let Handling::Unit(kind) = handling {
             let Self { shared, client, identity } = self;
             return relay::serve_unit(shared, client, identity, kind).await;
@@ -108,6 +121,14 @@ impl Session {
             }
             Handling::Local | Handling::Unit(_) => return self.answer_here(request, &piece).await,
         }
+        Ok(())
+    }
+
+    /// Says how large a request may be. Drivers would send it again if this closed the connection.
+    fn refuse_too_large(&mut self, request: RequestTag) -> Result<(), End> {
+        self.client.pop();
+        self.shared.metrics().error(Reason::MessageTooLarge);
+        self.client.fail(&failures::too_large(request));
         Ok(())
     }
 
@@ -144,10 +165,13 @@ impl Session {
     }
 
     /// The pooler is going: a client between two units of work is closed, one that has just begun to
-    /// say something is told.
+    /// say something is told. Nobody is waited for who may never finish it.
     async fn drain(&mut self) -> Result<(), End> {
-        if self.client.has_input() && self.client.view().is_logged_in() {
-            return self.refuse(&failures::draining(), Reason::Draining).await;
+        let is_told = !self.client.view().state().ignores();
+        if self.client.has_half_request() && is_told {
+            self.client.fail(&failures::draining());
+            self.client.finish_at_once().await;
+            return Err(End::Because(Reason::Draining));
         }
         if self.client.has_output() {
             self.client.finish().await;

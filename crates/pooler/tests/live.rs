@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bolt::message::Secret;
+use bolt::message::{Auth, Secret};
 use client::Connection;
 use net::Socket;
 use pooler::{Admin, ClientTls, Config};
@@ -139,6 +139,37 @@ async fn numbers_are_read_over_http() {
 }
 
 #[tokio::test]
+async fn a_name_from_outside_breaks_no_page() {
+    let name = "a\"x\\\u{1b}[2J\nboltbouncer_clients 1\u{9b}<b>";
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
+    let setup = Setup::with_user(name, |config| config.admin = Some(admin)).await;
+    let mut connection = setup.dial().await;
+    connection.login(name, &Auth::basic(name, setup::PASSWORD)).await.unwrap();
+    ask(&mut connection, 1).await;
+    let (_, metrics) = http(&setup, &get("/metrics")).await;
+    let shown = r#"boltbouncer_pool_connections{user="a\"x\\"#;
+    assert!(metrics.lines().any(|line| line.starts_with(shown)), "{metrics}");
+    assert!(!metrics.lines().any(|line| line.starts_with("boltbouncer_clients 1")), "{metrics}");
+    for (page, names) in [("/pools", ["user", "user"]), ("/clients", ["user", "user_agent"])] {
+        let (_, text) = http(&setup, &get(page)).await;
+        assert!(!text.contains(char::is_control), "{text:?}");
+        let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!([&lines[0][names[0]], &lines[0][names[1]]], [name, name]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_called_the_same_by_its_driver_and_in_the_list() {
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let connection = setup.connect("bolt").await.unwrap();
+    let (_, clients) = http(&setup, &get("/clients")).await;
+    let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
+    assert_eq!(clients[0]["id"], "bolt-1000000000");
+    assert_eq!(connection.id(), "bolt-1000000000");
+}
+
+#[tokio::test]
 async fn a_token_is_asked_for_if_there_is_one() {
     let token = Some(Secret::from("open sesame"));
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
@@ -147,6 +178,53 @@ async fn a_token_is_asked_for_if_there_is_one() {
     assert_eq!(http(&setup, &get("/pools")).await.0, 401);
     assert_eq!(http(&setup, &with("open")).await.0, 401);
     assert_eq!(http(&setup, &with("open sesame")).await.0, 200);
+}
+
+#[tokio::test]
+async fn strangers_keep_nobody_from_the_admin_pages() {
+    let token = Some(Secret::from("open sesame"));
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let address = setup.pooler.admin_address().unwrap();
+    let probe = format!("{}\r\nAuthorization: Bearer open sesame", get("/healthz"));
+    let mut known = TcpStream::connect(address).await.unwrap();
+    let mut ask_again = async || {
+        known.write_all(format!("{probe}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        known.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        while known.read_u8().await.unwrap() != b'k' {}
+        assert_eq!(known.read_u8().await.unwrap(), b'\n');
+    };
+    ask_again().await;
+    let mut strangers = Vec::new();
+    for number in 0..200 {
+        let mut stranger = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            stranger.write_all(b"GET /healthz HTTP/1.1\r\nHost: x").await.unwrap();
+        }
+        strangers.push(stranger);
+        if number % 50 == 0 {
+            assert_eq!(http(&setup, &probe).await.0, 200);
+        }
+    }
+    assert_eq!(http(&setup, &probe).await.0, 200);
+    ask_again().await;
+    let mut rest = Vec::new();
+    let _ = strangers[0].read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_closed() {
+    let token = Some(Secret::from("open sesame"));
+    let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
+    let setup = Setup::with(|config| config.admin = Some(admin)).await;
+    let mut stream = TcpStream::connect(setup.pooler.admin_address().unwrap()).await.unwrap();
+    stream.write_all(format!("{}\r\n\r\n", get("/pools")).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +286,13 @@ async fn nothing_secret_is_logged_or_shown() {
     let failing = "RETURN 'the-failing-query' / $";
     assert!(connection.run_in_transaction(failing).await.is_err());
     assert!(setup.login_as("neo4j", "the-wrong-password").await.is_err());
+    let long = format!("long\n{}", "x".repeat(5_000));
+    assert!(setup.login_as(&long, "the-wrong-password").await.is_err());
     let mut shown = log.text();
+    let refused = shown
+        .lines()
+        .find(|line| line.contains(r#"user="long\nxxx"#) && line.contains("login refused"));
+    assert!(refused.is_some_and(|line| !line.contains(&"x".repeat(65))), "{shown}");
     for path in ["/metrics", "/pools", "/clients"] {
         shown += &http(&setup, &get(path)).await.1;
     }

@@ -9,7 +9,6 @@
 mod axis;
 pub mod chart;
 mod drawing;
-mod escape;
 pub mod page;
 pub mod picture;
 mod svg;
@@ -17,7 +16,6 @@ pub mod table;
 mod typeface;
 
 pub use chart::{Band, Chart, Colour, Series};
-pub use escape::escape;
 pub use page::Page;
 pub use picture::{PictureError, png};
 pub use table::Table;

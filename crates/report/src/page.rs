@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use crate::chart::Chart;
-use crate::escape::escape;
 use crate::svg;
+use harmless::html as escape;
 
 /// The parts of a page in their order.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::drawing::{
     AREA_OPACITY, Anchor, Colour, DASH, Drawing, Ink, Point, Rgb, Shape, Stroke, Weight,
 };
-use crate::escape::escape;
+use harmless::html as escape;
 
 /// For a page, which must have [`series_style`] and colours for the other classes.
 pub(crate) fn for_page(drawing: &Drawing) -> String {

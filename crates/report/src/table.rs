@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
 
-use crate::escape::escape;
+use harmless::{html as escape, line, markdown_cell};
 
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -18,9 +18,9 @@ impl Table {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
         table.set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(&self.columns);
+        table.set_header(self.columns.iter().map(|column| line(column)));
         for row in &self.rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|cell| line(cell)));
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -50,10 +50,29 @@ impl Table {
     }
 
     pub fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let line = |cells: &[String]| {
+            let cells: Vec<_> = cells.iter().map(|cell| markdown_cell(cell)).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
         let rule: Vec<String> =
             (0..self.columns.len()).map(|i| if i == 0 { "---" } else { "---:" }.into()).collect();
         let rows: String = self.rows.iter().map(|row| line(row)).collect();
         format!("{}{}{rows}", line(&self.columns), line(&rule))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_stay_cells_whatever_is_in_them() {
+        let cell = "a|b\n<script>\u{1b}[2J".to_owned();
+        let table = Table { columns: vec![cell.clone(); 2], rows: vec![vec![cell; 2]] };
+        let (text, html, markdown) = (table.text(), table.html(), table.markdown());
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(!text.contains('\u{1b}') && !html.contains('\u{1b}'), "{text}\n{html}");
+        assert!(!html.contains("<script") && !markdown.contains("<script"), "{html}\n{markdown}");
+        assert_eq!(markdown.lines().count(), 3, "{markdown}");
     }
 }

@@ -2,5 +2,5 @@
 
 pub(super) fn log(message: &str) {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-    eprintln!("[{now}] {message}");
+    eprintln!("[{now}] {}", harmless::text(message));
 }

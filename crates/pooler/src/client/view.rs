@@ -40,6 +40,13 @@ pub(crate) enum Handling {
     Goodbye,
 }
 
+impl Handling {
+    /// Whether the request is to be carried out, and not only to be answered in its turn.
+    pub fn carries_out(self) -> bool {
+        matches!(self, Self::Local | Self::Unit(_) | Self::Reset)
+    }
+}
+
 impl View {
     /// A client that has not logged in yet, or has logged off.
     pub fn logging_in(at: ServerState, until: Instant) -> Self {

@@ -74,6 +74,8 @@ pub struct Limits {
     pub max_user_client_connections: usize,
     /// From connecting to being logged in; the wait for an upstream that is down included.
     pub client_login_timeout: Seconds,
+    /// From the first byte of a request to its last, while no unit of work is under way.
+    pub client_request_timeout: Seconds,
     /// How long a client may take nothing of what it asked for.
     pub client_write_timeout: Seconds,
     /// How often a client that waits for an answer hears that the connection is alive. It is told
@@ -111,6 +113,8 @@ impl Default for Limits {
             max_user_client_connections: 0,
             // Neo4j's own.
             client_login_timeout: Seconds::new(30),
+            // Enough for the largest request at half a megabit per second.
+            client_request_timeout: Seconds::new(60),
             client_write_timeout: Seconds::new(15 * 60),
             keep_alive_interval: Seconds::new(20),
             idle_in_transaction_timeout: Seconds::new(0),
@@ -139,6 +143,7 @@ impl Limits {
             ("limits.connection_timeout", self.connection_timeout),
             ("limits.max_connection_lifetime", self.max_connection_lifetime),
             ("limits.client_login_timeout", self.client_login_timeout),
+            ("limits.client_request_timeout", self.client_request_timeout),
             ("limits.client_write_timeout", self.client_write_timeout),
             ("limits.keep_alive_interval", self.keep_alive_interval),
         ];

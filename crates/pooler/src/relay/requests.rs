@@ -37,10 +37,8 @@ impl Pump<'_> {
         if let Some(request) = piece.request() {
             self.note(request, &piece);
         }
-        let (Piece::Message { wire, .. } | Piece::Begun { wire } | Piece::More { wire, .. }) =
-            piece;
         if let Some(lease) = &mut self.lease {
-            lease.wire.forward(wire);
+            lease.wire.forward(piece.into_wire());
         }
     }
 
@@ -58,6 +56,8 @@ impl Pump<'_> {
 pub(super) fn offered(piece: &Piece) -> Event {
     match (piece, piece.request()) {
         (Piece::More { ended, .. }, _) => Event::More { ended: *ended },
+        // It is for nobody to pass on. If it begins another unit, it waits for its turn.
+        (Piece::TooLarge { .. }, _) => Event::Request(RequestTag::Unknown(0), Part::Whole),
         (Piece::Begun { .. }, _) => Event::Request(RequestTag::Run, Part::Beginning),
         (_, Some(request)) => Event::Request(request, Part::Whole),
         (_, None) => Event::Request(RequestTag::Unknown(0), Part::Whole),

@@ -13,7 +13,7 @@ use super::Session;
 use crate::auth::Source;
 use crate::class::Class;
 use crate::client::View;
-use crate::clients::ClientState;
+use crate::clients::{ClientState, Entry};
 use crate::end::End;
 use crate::failures;
 use crate::reason::Reason;
@@ -55,7 +55,7 @@ impl Session {
 
     async fn greet(&mut self, class: &Arc<Class>) -> Result<(), End> {
         let (shared, until) = (self.shared.clone(), self.login_deadline());
-        match before(until, shared.server().facts(class)).await? {
+        match before(&self.client.entry, until, shared.server().facts(class)).await? {
             Ok(facts) => {
                 let metadata = self.hello_metadata(&facts, class);
                 self.client.greeted(&metadata, until);
@@ -113,7 +113,7 @@ impl Session {
         let principal = auth.principal().to_owned();
         let source = Source::from(self.client.entry.address());
         let login = directory.login(auth, class, source, is_new);
-        match before(self.login_deadline(), login).await? {
+        match before(&self.client.entry, self.login_deadline(), login).await? {
             Ok((member, metadata)) => {
                 self.identity.member = Some(member);
                 Ok(only_login_entries(metadata))
@@ -146,7 +146,7 @@ impl Session {
         }
         let mut metadata = Dictionary::new()
             .with("server", facts.agent.as_str())
-            .with("connection_id", format!("bouncer-{}", self.client.entry.id()))
+            .with("connection_id", self.client.entry.id().to_string())
             .with("hints", hints);
         if self.client.negotiated.by_manifest {
             metadata.push("protocol_version", class.version.to_string());
@@ -176,8 +176,14 @@ impl Session {
     }
 }
 
-async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, End> {
-    timeout_at(deadline, work).await.map_err(|_| End::Because(Reason::ClientLoginTimeout))
+/// Waits for what a login needs, until its time is over or the pooler is going.
+async fn before<T>(
+    entry: &Entry,
+    deadline: Instant,
+    work: impl Future<Output = T>,
+) -> Result<T, End> {
+    let in_time = entry.unless_draining(timeout_at(deadline, work)).await?;
+    in_time.map_err(|_| End::Because(Reason::ClientLoginTimeout))
 }
 
 fn has_product(hello: &Hello) -> bool {

@@ -21,6 +21,11 @@ fn logins() {
 }
 
 #[test]
+fn strangers() {
+    run::<InMemory>(include_str!("../scripts/strangers.txt"), 10);
+}
+
+#[test]
 fn losses() {
     run::<InMemory>(include_str!("../scripts/losses.txt"), 30);
 }

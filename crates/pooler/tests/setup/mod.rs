@@ -27,8 +27,13 @@ impl Setup {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_user("neo4j", change).await
+    }
+
+    /// Somebody else is the server's only user.
+    pub async fn with_user(user: &str, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let users = vec![("neo4j".to_owned(), PASSWORD.into())];
+        let users = vec![(user.to_owned(), PASSWORD.into())];
         let settings = Settings { users, ..Settings::default() };
         let sandbox = Sandbox::start(listener, settings).unwrap();
         let mut config = Config::new(format!("bolt://{}", sandbox.address()).parse().unwrap());
@@ -53,9 +58,14 @@ impl Setup {
         Ok(connection)
     }
 
-    pub async fn login_as(&self, user: &str, password: &str) -> Result<(), ClientError> {
+    /// A connection that has not logged in.
+    pub async fn dial(&self) -> Connection {
         let target: Target = format!("bolt://{}", self.pooler.address()).parse().unwrap();
-        let mut connection = Connection::dial(&target, TIMEOUT).await?;
+        Connection::dial(&target, TIMEOUT).await.unwrap()
+    }
+
+    pub async fn login_as(&self, user: &str, password: &str) -> Result<(), ClientError> {
+        let mut connection = self.dial().await;
         connection.login("live/1", &Auth::basic(user, password)).await
     }
 
@@ -149,4 +159,4 @@ pub fn captured_log() -> Log {
 }
 
 pub const TIMEOUT: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "boltbouncer-secret";
+pub const PASSWORD: &str = "boltbouncer-secret";
