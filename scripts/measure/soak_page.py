@@ -34,6 +34,7 @@ def document(minutes, fresh, cycles, version):
     found = problems(cycles)
     verdict = "\n".join(f"- {words}" for words in found)
     rows = "\n".join(row(number, cycle) for number, cycle in enumerate(cycles, 1))
+    growth = f"at most {GROWTH_MAX - 1:.0%} and {GROWTH_MAX_KIB} KiB more memory"
     return f"""# A soak of {minutes:g} minutes
 
 Made by `scripts/soak --minutes {minutes:g}` on {documents.today()} with {version}; {documents.machine()}. In each of
@@ -43,7 +44,7 @@ reloaded eight times, the server is restarted (killed in every second cycle), th
 again. Then all is quiet for a quarter of the cycle, and the first pooler, which has run all the time, is read.
 
 In the end it must have as many open files, threads and connections as after the first cycle, none of which is in a pool,
-and at most {GROWTH_MAX - 1:.0%} and {GROWTH_MAX_KIB} KiB more memory. Tasks are not counted by themselves: each task of the pooler holds a
+and {growth}. Tasks are not counted by themselves: each task of the pooler holds a
 socket, a pool or a client, and these are.
 
 {'**What is not as it was:**' + chr(10) + chr(10) + verdict if found else 'All was as after the first cycle.'}
