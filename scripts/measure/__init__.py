@@ -1,5 +1,6 @@
 """What measures BoltBouncer and writes docs/results. The commands are scripts/results, scripts/bench,
-scripts/results-airflow, scripts/matrix, scripts/fuzz and scripts/compose-test.
+scripts/results-airflow, scripts/matrix, scripts/fuzz, scripts/compose-test, scripts/cross-talk, scripts/soak,
+scripts/driver-suite and scripts/vanished.
 
 - programs: starts and stops what is measured; the only place that does
 - documents: the files in docs/results
@@ -8,9 +9,14 @@ scripts/results-airflow, scripts/matrix, scripts/fuzz and scripts/compose-test.
 - bench, performance, before_after: what the pooler costs, and what a change to it costs
 - matrix: the driver tests on many servers
 - fuzz: the fuzz targets
+- poolers: a pooler under test, with its numbers
+- cross_talk, cross_talk_page: a million queries that must not be mixed up
+- soak, soak_page: everything that a pooler goes through, and what it leaves
+- driver_suite: the official Python driver's integration tests, direct and pooled
+- vanished: peers that are gone without a word, with namespaces, the relay forgetful and the caller
 - compose: the Docker Compose set-up on a container engine of its own
 
-Python 3.9 and later. Only speed needs a package, Neo4j's driver.
+Python 3.9 and later. Only speed and caller need a package, Neo4j's driver.
 """
 
 import signal

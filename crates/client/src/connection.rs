@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 use std::time::Duration;
 
 use bolt::message::{Auth, Hello, Stream, TransactionExtra};
+use bolt::version::{Answer, HandshakeError, Proposal, VersionRange};
 use bolt::{Dechunker, Dictionary, Failure, Request, Response, Version};
 use net::{Dialer, Socket, Target, Wire};
 
@@ -42,6 +43,28 @@ impl Connection {
         within(timeout, connect).await
     }
 
+    /// Likewise, and speaks this version only, as an older client would.
+    ///
+    /// # Errors
+    /// [`ClientError::Handshake`] if the server does not speak it.
+    pub async fn dial_at(
+        dialer: &Dialer,
+        version: Version,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        let connect = async {
+            let mut wire = Wire::new(dialer.dial().await?);
+            let only = Proposal::Range(VersionRange::new(version.major, version.minor, 0));
+            match net::propose(&mut wire, &[only]).await? {
+                Answer::Agreed(agreed) if agreed == version => {
+                    Ok(Self::speaking(version, wire, None, timeout))
+                }
+                _ => Err(HandshakeError::NotOffered.into()),
+            }
+        };
+        within(timeout, connect).await
+    }
+
     /// Agrees on a version over a socket that is open already, without a limit of time.
     pub async fn over(socket: Socket, timeout: Duration) -> Result<Self, ClientError> {
         Self::agree_on(socket, None, timeout).await
@@ -54,15 +77,17 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let mut wire = Wire::new(socket);
         let version = net::agree(&mut wire).await?;
-        Ok(Self {
-            wire,
-            dechunker: Dechunker::new(MESSAGE_MAX),
-            version,
-            timeout,
-            routing,
-            hello: Dictionary::new(),
-            unanswered: 0,
-        })
+        Ok(Self::speaking(version, wire, routing, timeout))
+    }
+
+    fn speaking(
+        version: Version,
+        wire: Wire,
+        routing: Option<Dictionary>,
+        timeout: Duration,
+    ) -> Self {
+        let (dechunker, hello) = (Dechunker::new(MESSAGE_MAX), Dictionary::new());
+        Self { wire, dechunker, version, timeout, routing, hello, unanswered: 0 }
     }
 
     /// Says who is calling and logs in.
@@ -109,6 +134,16 @@ impl Connection {
     /// Sends an auto-commit query and reads nothing: a client that stalls.
     pub async fn start(&mut self, query: &str) -> Result<(), ClientError> {
         self.request_result(query, Dictionary::new(), TransactionExtra::default()).await
+    }
+
+    /// Sends the first half of an auto-commit query: a client that is cut off in the middle of its
+    /// request. The connection is of no more use.
+    pub async fn start_half(mut self, query: &str) -> Result<(), ClientError> {
+        let (query, parameters) = (query.to_owned(), Dictionary::new());
+        Request::Run { query, parameters, extra: TransactionExtra::default() }
+            .put(&mut self.wire.output);
+        self.wire.output.truncate(self.wire.output.len() / 2);
+        self.flush().await
     }
 
     /// Opens a transaction.
