@@ -119,7 +119,7 @@ fn print(results: &Results) {
 
 fn write_files(arguments: &Arguments, results: &Results) -> Result<()> {
     for (path, content) in [
-        (&arguments.json, serde_json::to_string_pretty(results)?),
+        (&arguments.json, harmless::json(&serde_json::to_string_pretty(results)?).into_owned()),
         (&arguments.markdown, output::markdown(results)),
         (&arguments.html, output::page(results)),
     ] {

@@ -4,13 +4,15 @@
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`handshake`]: how both sides agree on a version
 //! - [`target`]: `bolt://host:port` and its kin
-//! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened
+//! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened; [`keep_alive`]: what if the other side
+//!   vanishes
 //! - [`tls`]: certificates are verified by default, unverified for `+ssc`; [`certificate`]: one's own
 
 mod certificate;
 mod dialer;
 mod handshake;
 mod inbox;
+mod keep_alive;
 mod socket;
 mod target;
 mod tls;
@@ -20,6 +22,7 @@ pub use certificate::{Certificate, CertificateError, read_certificates};
 pub use dialer::{DialError, Dialer};
 pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choose, propose};
 pub use inbox::{Inbox, InboxLimits};
+pub use keep_alive::KeepAlive;
 pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;

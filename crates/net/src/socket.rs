@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use crate::keep_alive::KeepAlive;
+
 /// Anything that can stand in for a connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -26,6 +28,18 @@ impl Socket {
         if let Self::Plain(stream) = self {
             // Without it everything works, if later.
             let _ = stream.set_quickack(true);
+        }
+    }
+
+    /// Has the kernel watch over the other side. In memory there is no kernel, and nothing to do.
+    ///
+    /// # Errors
+    /// See [`KeepAlive::apply`].
+    pub fn keep_alive(&self, options: &KeepAlive) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => options.apply(stream),
+            Self::Tls(stream) => options.apply(stream.get_ref().0),
+            Self::Other(_) => Ok(()),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use crate::keep_alive::KeepAlive;
 use crate::socket::Socket;
 
 pub struct Wire {
@@ -105,6 +106,11 @@ impl Wire {
     /// See [`Socket::acknowledge_quickly`].
     pub fn acknowledge_quickly(&self) {
         self.socket.acknowledge_quickly();
+    }
+
+    /// See [`Socket::keep_alive`].
+    pub fn keep_alive(&self, options: &KeepAlive) -> io::Result<()> {
+        self.socket.keep_alive(options)
     }
 
     /// Nobody will take what waits to be written.

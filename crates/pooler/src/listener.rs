@@ -53,6 +53,11 @@ fn arrive(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%address, %error, "cannot switch off Nagle's algorithm");
     }
+    if let Some(keep_alive) = shared.limits().client_keep_alive()
+        && let Err(error) = keep_alive.apply(&stream)
+    {
+        debug!(%address, %error, "cannot watch over a client's connection");
+    }
     let tls = shared.tls.read().clone();
     match tls {
         None => serve(shared, Socket::Plain(stream), Some(address)),

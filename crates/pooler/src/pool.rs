@@ -84,6 +84,7 @@ impl Pool {
                 state.retire(&mut actions.close);
             });
             let changed = change(&mut state, &mut actions);
+            self.withdraw_if_served(&mut state);
             debug_assert!(state.is_sound(), "somebody waits for what lies idle");
             changed
         };
@@ -156,8 +157,12 @@ impl Pool {
         let size_max = self.max_size();
         connection.idle_since = Instant::now();
         // One that has served nobody yet stays with those for whom it was opened.
-        let yields = connection.was_used && self.around.budget.claims(self.id, state.open());
-        if yields || self.is_worn(state, &connection, size_max) {
+        let claimant =
+            if connection.was_used { self.around.budget.claimant(self.id) } else { None };
+        if let Some(claimant) = claimant {
+            state.end(&connection);
+            actions.give(connection, claimant);
+        } else if self.is_worn(state, &connection, size_max) {
             state.end(&connection);
             actions.close.push(connection);
         } else {
@@ -213,15 +218,26 @@ impl Pool {
         });
     }
 
-    /// Closes one idle connection to make room for another principal's, if it is this one's turn.
-    pub fn give_way(self: &Arc<Self>) -> bool {
+    /// Closes the connection that has been idle for longest, if that is at least `rest`, so that
+    /// another principal can have one in its place.
+    pub fn give_up_idle(self: &Arc<Self>, rest: Duration) -> Option<Permit> {
         self.change(|state, actions| {
-            let is_due = state.has_idle() && self.around.budget.claims(self.id, state.open());
-            let idle = if is_due { state.evict_idle() } else { None };
-            let gives_way = idle.is_some();
-            actions.close.extend(idle);
-            gives_way
+            let idle = state.evict_idle_for(rest)?;
+            Some(actions.replace(idle))
         })
+    }
+
+    /// The limits may have been raised: whoever waits is served without waiting for the next tick.
+    pub fn limits_changed(self: &Arc<Self>) {
+        self.change(|state, actions| self.grow(state, actions, None));
+    }
+
+    /// A need that has gone is withdrawn from the budget's queue, whatever it was that has served it.
+    fn withdraw_if_served(&self, state: &mut State) {
+        if state.asks_budget && !state.wants_to_grow() {
+            state.asks_budget = false;
+            self.around.budget.withdraw(self.id);
+        }
     }
 
     fn max_size(&self) -> usize {

@@ -19,7 +19,7 @@ use net::{DialError, Dialer, Socket};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::class::Class;
 use crate::limits::CurrentLimits;
@@ -260,8 +260,15 @@ impl Server {
         self.note(&outcome);
         let logged_in = outcome?;
         self.lock().facts.insert((class.version, class.utc), logged_in.facts().clone());
-        let lifetime = jittered(self.limits.now().max_connection_lifetime.0);
-        Ok(logged_in.into_upstream(lifetime))
+        let limits = self.limits.now();
+        let lifetime = jittered(limits.max_connection_lifetime.0);
+        let (upstream, metadata) = logged_in.into_upstream(lifetime);
+        if let Some(keep_alive) = limits.upstream_keep_alive()
+            && let Err(error) = upstream.wire.keep_alive(&keep_alive)
+        {
+            debug!(%error, "cannot watch over an upstream connection");
+        }
+        Ok((upstream, metadata))
     }
 
     /// Whether the last attempt to reach the server failed, and how long ago that began.

@@ -12,7 +12,7 @@ use crate::config::{ClientTls, Config, Limits};
 use crate::limits::CurrentLimits;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
-use crate::pool::{Budget, Surroundings};
+use crate::pool::{Budget, Pool, Surroundings};
 use crate::server::{Dial, Server};
 use crate::tries::Tries;
 
@@ -61,6 +61,7 @@ impl Shared {
     pub fn reload(&self, config: Config) {
         self.around.limits.replace(config.limits);
         self.around.budget.limit_changed();
+        self.directory.pools().iter().for_each(Pool::limits_changed);
         *self.advertised_address.write() = config.advertised_address;
         *self.tls.write() = config.tls;
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use harmless::{NAME_CHARS, short};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -61,14 +62,16 @@ impl CheckJob {
 
     fn refused(&self, error: ConnectError) -> Outcome {
         let Login { key, .. } = &self.login;
-        warn!(user = key.name(), %error, "a login was not confirmed by the upstream");
+        let user = &*short(key.name(), NAME_CHARS);
         let tried = match error.verdict() {
             Verdict::Passing => {
+                warn!(user, %error, "a login could not be checked");
                 let failure = error.into_failure();
                 return Outcome::Unavailable(
                     failure.unwrap_or_else(|| failures::unavailable("the server can't be reached")),
                 );
             }
+            // The log hears of those together with the client.
             Verdict::Locked => TryOutcome::Locked,
             Verdict::Rejected => TryOutcome::Failed,
         };

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use net::KeepAlive;
 use serde::Deserialize;
 
 use super::error::ConfigError;
@@ -78,6 +79,13 @@ pub struct Limits {
     pub client_request_timeout: Seconds,
     /// How long a client may take nothing of what it asked for.
     pub client_write_timeout: Seconds,
+    /// How long nothing may come over a connection, to either side, before the kernel asks whether
+    /// anybody is there; 0: it never asks.
+    pub tcp_keepalive: Seconds,
+    /// Between two such questions.
+    pub tcp_keepalive_interval: Seconds,
+    /// So many without an answer end the connection.
+    pub tcp_keepalive_probes: u32,
     /// How often a client that waits for an answer hears that the connection is alive. It is told
     /// to give up after three times as long.
     pub keep_alive_interval: Seconds,
@@ -116,6 +124,10 @@ impl Default for Limits {
             // Enough for the largest request at half a megabit per second.
             client_request_timeout: Seconds::new(60),
             client_write_timeout: Seconds::new(15 * 60),
+            // A vanished peer is noticed after 35 s.
+            tcp_keepalive: Seconds::new(20),
+            tcp_keepalive_interval: Seconds::new(5),
+            tcp_keepalive_probes: 3,
             keep_alive_interval: Seconds::new(20),
             idle_in_transaction_timeout: Seconds::new(0),
             transaction_timeout: Seconds::new(0),
@@ -127,11 +139,28 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What the kernel does about an upstream that has vanished.
+    pub(crate) fn upstream_keep_alive(&self) -> Option<KeepAlive> {
+        let idle = self.tcp_keepalive.limit()?;
+        let (interval, probes) = (self.tcp_keepalive_interval.0, self.tcp_keepalive_probes);
+        let patience = idle.saturating_add(interval.saturating_mul(probes));
+        Some(KeepAlive { idle, interval, probes, unacknowledged: Some(patience) })
+    }
+
+    /// What it does about a client. Linux would also end a client that is there and merely reads
+    /// nothing (tried), so that this takes no less than `client_write_timeout`.
+    pub(crate) fn client_keep_alive(&self) -> Option<KeepAlive> {
+        let upstream = self.upstream_keep_alive()?;
+        let patience = upstream.unacknowledged.max(Some(self.client_write_timeout.0));
+        Some(KeepAlive { unacknowledged: patience, ..upstream })
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let at_least_one = [
             ("limits.max_connection_pool_size", self.max_connection_pool_size),
             ("limits.max_parallel_connects", self.max_parallel_connects),
             ("limits.max_waiting_clients", self.max_waiting_clients),
+            ("limits.tcp_keepalive_probes", self.tcp_keepalive_probes as usize),
         ];
         for (key, value) in at_least_one {
             if value == 0 {
@@ -146,6 +175,7 @@ impl Limits {
             ("limits.client_request_timeout", self.client_request_timeout),
             ("limits.client_write_timeout", self.client_write_timeout),
             ("limits.keep_alive_interval", self.keep_alive_interval),
+            ("limits.tcp_keepalive_interval", self.tcp_keepalive_interval),
         ];
         for (key, value) in not_zero {
             if value.limit().is_none() {

@@ -16,6 +16,8 @@ pub(super) struct Actions {
     /// Upstreams whose permits have gone to other connections.
     replaced: Vec<Upstream>,
     connect: Vec<Plan>,
+    /// Permits that go to other pools.
+    given: Vec<(Permit, Arc<Pool>)>,
     pub refuse: Vec<(Waiter, Reply)>,
     /// At most one: every change puts at most one connection somewhere.
     hand: Option<(Waiter, Connection)>,
@@ -33,13 +35,19 @@ impl Actions {
         permit
     }
 
+    /// Closes a connection so that another pool can open one in its place.
+    pub fn give(&mut self, connection: Connection, claimant: Arc<Pool>) {
+        let permit = self.replace(connection);
+        self.given.push((permit, claimant));
+    }
+
     pub fn hand(&mut self, waiter: Waiter, connection: Connection) {
         debug_assert!(self.hand.is_none(), "one change puts one connection somewhere");
         self.hand = Some((waiter, connection));
     }
 
     pub fn carry_out(self, pool: &Arc<Pool>) {
-        let Self { close, replaced, connect, refuse, hand } = self;
+        let Self { close, replaced, connect, given, refuse, hand } = self;
         if let Some((waiter, connection)) = hand {
             let lease = Lease::new(pool.clone(), connection);
             // If the waiter has gone meanwhile, the lease comes back and serves the next one.
@@ -50,6 +58,9 @@ impl Actions {
         close.into_iter().for_each(Connection::close);
         for upstream in replaced {
             upstream.close();
+        }
+        for (permit, claimant) in given {
+            permit.give_to(&claimant);
         }
         for (waiter, answer) in refuse {
             let _ = waiter.answer.send(answer);

@@ -1,11 +1,14 @@
-//! The limit over the pools of all principals. A pool that finds it exhausted asks, and is served in
-//! the order of asking as connections end or others give way.
+//! The limit over the pools of all principals. A pool that finds it exhausted asks, and is served when
+//! a connection ends or another pool gives one up. Who has none goes first; what each has now counts,
+//! and a pool that needs nothing any more is not served.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::{Pool, PoolId};
 use crate::ids::Ids;
@@ -16,7 +19,7 @@ use crate::locks::{Rank, Ranked};
 pub(crate) struct Budget {
     limits: CurrentLimits,
     state: Ranked<Mutex<Permits>>,
-    /// What [`Permits::is_wanted`] says, to be read without the lock.
+    /// Whether some pool asks, to be read without the lock.
     is_wanted: AtomicBool,
     /// Something happened that may serve a pool.
     changed: Notify,
@@ -24,22 +27,18 @@ pub(crate) struct Budget {
 
 #[derive(Debug, Default)]
 struct Permits {
-    /// The permits that exist: so many connections are open.
-    granted: HashSet<u64>,
+    /// The permits that exist, each with the pool that has it: so many connections are open.
+    granted: HashMap<u64, PoolId>,
     ids: Ids,
     /// Pools that want to grow, the first to ask in front.
     asking: VecDeque<Asker>,
-    /// Pools for which another one is closing a connection.
-    promised: VecDeque<Asker>,
 }
 
 /// A pool that wants to open a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asker {
     id: PoolId,
     pool: Weak<Pool>,
-    /// How many connections it had when it asked.
-    open: usize,
 }
 
 /// The right to have one upstream connection open, given up when dropped.
@@ -50,16 +49,34 @@ pub(crate) struct Permit {
 }
 
 impl Permits {
-    /// Some pool asks, or was promised a connection.
-    fn is_wanted(&self) -> bool {
-        !self.promised.is_empty() || !self.asking.is_empty()
+    /// How many connections a pool has.
+    fn share(&self, pool: PoolId) -> usize {
+        self.granted.values().filter(|holder| **holder == pool).count()
     }
 
-    fn grant(&mut self, budget: &Arc<Budget>) -> Permit {
+    fn grant(&mut self, pool: PoolId, budget: &Arc<Budget>) -> Permit {
         let id = self.ids.next();
-        self.granted.insert(id);
+        self.granted.insert(id, pool);
         Permit { id, budget: budget.clone() }
     }
+
+    /// Takes out the pool whose turn it is among those that `may_have` one: the first that has none,
+    /// or else the first.
+    fn next(&mut self, mut may_have: impl FnMut(PoolId, usize) -> bool) -> Option<Asker> {
+        let shares = self.asking.iter().map(|asker| (asker.id, self.share(asker.id)));
+        let mut eligible = shares.enumerate().filter(|(_, (id, share))| may_have(*id, *share));
+        let first = eligible.next()?;
+        let has_none = |(_, (_, share)): &(usize, (PoolId, usize))| *share == 0;
+        let place =
+            if has_none(&first) { first.0 } else { eligible.find(has_none).unwrap_or(first).0 };
+        self.asking.remove(place)
+    }
+}
+
+/// Whether somebody with `open` connections has one too many beside somebody who asks and has `share`:
+/// that one has none at all, or would still not have more after the exchange.
+fn yields(open: usize, share: usize) -> bool {
+    share == 0 || open > share + 1
 }
 
 impl Budget {
@@ -76,44 +93,47 @@ impl Budget {
     fn change<T>(&self, change: impl FnOnce(&mut Permits) -> T) -> T {
         let mut state = self.state.lock();
         let changed = change(&mut state);
-        self.is_wanted.store(state.is_wanted(), Ordering::Relaxed);
+        self.is_wanted.store(!state.asking.is_empty(), Ordering::Relaxed);
         changed
     }
 
-    pub fn take(self: &Arc<Self>) -> Option<Permit> {
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// A permit for `pool`, if there is one that nobody has asked for.
+    pub fn take(self: &Arc<Self>, pool: PoolId) -> Option<Permit> {
         self.change(|state| {
-            // Nobody overtakes those who asked.
-            let is_free = state.granted.len() < self.limit() && !state.is_wanted();
-            is_free.then(|| state.grant(self))
+            let is_free = state.granted.len() < self.limit() && state.asking.is_empty();
+            is_free.then(|| state.grant(pool, self))
         })
     }
 
-    /// Puts a pool with `open` connections in the queue, once.
-    pub fn ask(&self, pool: &Arc<Pool>, open: usize) {
+    /// Puts a pool in the queue, once.
+    pub fn ask(&self, pool: &Arc<Pool>) {
         self.change(|state| {
-            let mut known = state.asking.iter().chain(&state.promised);
-            if known.all(|other| other.id != pool.id) {
-                state.asking.push_back(Asker { id: pool.id, pool: Arc::downgrade(pool), open });
+            if state.asking.iter().all(|other| other.id != pool.id) {
+                state.asking.push_back(Asker { id: pool.id, pool: Arc::downgrade(pool) });
                 self.changed.notify_one();
             }
         });
     }
 
-    /// Whether this pool, which has `open` connections, is to close one so that another pool can
-    /// open one. That depends on the pool that has asked first: this one makes room if that one has
-    /// no connection at all, or if after the exchange that one would still not have more than this
-    /// one. For each pool that asks, only one is told to make room.
-    pub fn claims(&self, pool: PoolId, open: usize) -> bool {
-        if !self.is_wanted.load(Ordering::Relaxed) {
-            return false;
+    /// A pool needs nothing any more.
+    pub fn withdraw(&self, pool: PoolId) {
+        self.change(|state| state.asking.retain(|asker| asker.id != pool));
+    }
+
+    /// The pool that is to have the connection that this one has just been given back, if one asks
+    /// that has a better right to it.
+    pub fn claimant(&self, pool: PoolId) -> Option<Arc<Pool>> {
+        if !self.is_wanted() {
+            return None;
         }
         self.change(|state| {
-            let claims =
-                |first: &mut Asker| first.id != pool && (first.open == 0 || open > first.open + 1);
-            let claiming = state.asking.pop_front_if(claims);
-            let is_claimed = claiming.is_some();
-            state.promised.extend(claiming);
-            is_claimed
+            let open = state.share(pool);
+            let asker = state.next(|id, share| id != pool && yields(open, share))?;
+            asker.pool.upgrade()
         })
     }
 
@@ -125,29 +145,62 @@ impl Budget {
     /// Serves pools that ask, for ever. `others` are asked to let an idle connection go.
     pub async fn serve(self: &Arc<Self>, others: impl Fn() -> Vec<Arc<Pool>>) {
         loop {
-            self.changed.notified().await;
-            loop {
-                while let Some((pool, permit)) = self.next_to_serve() {
-                    pool.grow_with(permit);
-                }
-                let is_wanted = self.is_wanted.load(Ordering::Relaxed);
-                if !is_wanted || !others().iter().any(|other| other.give_way()) {
-                    break;
-                }
+            if self.is_wanted() {
+                // Idle connections come to be at rest for long by themselves.
+                let _ = timeout(LOOK_AGAIN, self.changed.notified()).await;
+            } else {
+                self.changed.notified().await;
+            }
+            while let Some((pool, permit)) = self.next_free() {
+                pool.grow_with(permit);
+            }
+            if self.is_wanted() {
+                self.collect_idle(&others());
             }
         }
     }
 
     /// The pool that may grow now, if there is room. Pools that have gone meanwhile are passed over.
-    fn next_to_serve(self: &Arc<Self>) -> Option<(Arc<Pool>, Permit)> {
+    fn next_free(self: &Arc<Self>) -> Option<(Arc<Pool>, Permit)> {
         self.change(|state| {
             while state.granted.len() < self.limit() {
-                let first = state.promised.pop_front().or_else(|| state.asking.pop_front())?;
-                if let Some(pool) = first.pool.upgrade() {
-                    return Some((pool, state.grant(self)));
+                let asker = state.next(|_, _| true)?;
+                if let Some(pool) = asker.pool.upgrade() {
+                    return Some((pool, state.grant(asker.id, self)));
                 }
             }
             None
+        })
+    }
+
+    /// Takes idle connections from those who can do without, for those who ask.
+    fn collect_idle(self: &Arc<Self>, pools: &[Arc<Pool>]) {
+        let asking: Vec<_> = self.change(|state| state.asking.iter().cloned().collect());
+        for asker in asking.iter().take(ASKERS_MAX) {
+            let Some(pool) = asker.pool.upgrade() else {
+                self.withdraw(asker.id);
+                continue;
+            };
+            if let Some(permit) = self.idle_permit(asker.id, pools) {
+                self.withdraw(asker.id);
+                permit.give_to(&pool);
+            }
+        }
+    }
+
+    /// The permit of an idle connection that somebody else can do without, who has the most of them
+    /// first.
+    fn idle_permit(&self, asker: PoolId, pools: &[Arc<Pool>]) -> Option<Permit> {
+        let (share, mut others) = self.change(|state| {
+            let others = pools.iter().filter(|other| other.id != asker);
+            let others = others.map(|other| (state.share(other.id), other));
+            (state.share(asker), others.filter(|(open, _)| *open > 0).collect::<Vec<_>>())
+        });
+        others.sort_by_key(|(open, _)| std::cmp::Reverse(*open));
+        others.into_iter().find_map(|(open, other)| {
+            // What has been idle for a while is of no use to anybody who has it.
+            let rest = if yields(open, share) { Duration::ZERO } else { LONG_REST };
+            other.give_up_idle(rest)
         })
     }
 
@@ -159,14 +212,37 @@ impl Budget {
     }
 }
 
+impl Permit {
+    /// Another pool may open a connection with it, unless there are too many altogether since the
+    /// limit was lowered. The connection that it was for is closed.
+    pub fn give_to(self, pool: &Arc<Pool>) {
+        let budget = self.budget.clone();
+        let is_given = budget.change(|state| {
+            let has_room = state.granted.len() <= budget.limit();
+            if has_room {
+                state.granted.insert(self.id, pool.id);
+            }
+            has_room
+        });
+        match is_given {
+            true => pool.grow_with(self),
+            false => budget.ask(pool),
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        let is_wanted = self.budget.change(|state| {
-            state.granted.remove(&self.id);
-            state.is_wanted()
-        });
-        if is_wanted {
+        self.budget.change(|state| state.granted.remove(&self.id));
+        if self.budget.is_wanted() {
             self.budget.changed.notify_one();
         }
     }
 }
+
+/// How long an idle connection rests before others may have it although they have as many.
+const LONG_REST: Duration = Duration::from_secs(1);
+/// How often pools that still ask are looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// So many pools are served with idle connections of others before anything else is looked at.
+const ASKERS_MAX: usize = 64;

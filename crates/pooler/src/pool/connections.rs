@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::connection::{Connection, ConnectionId};
 use crate::class::Class;
 
@@ -126,6 +128,11 @@ impl Connections {
         let was_leased = self.shelf(&connection.upstream.class).leased.remove(&connection.id);
         debug_assert!(was_leased, "{:?} was not leased", connection.id);
         self.tidy();
+    }
+
+    /// Since when the connection has been idle that has been so for longest.
+    pub fn longest_idle(&self) -> Option<Instant> {
+        self.shelves.iter().filter_map(|shelf| shelf.idle.first()).map(|idle| idle.idle_since).min()
     }
 
     /// Takes out the connection that has been idle for longest, of any class.

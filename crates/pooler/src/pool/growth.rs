@@ -55,7 +55,7 @@ impl Pool {
     /// Takes in a connection that was opened for a credential check, if there is room. Whoever was
     /// waiting for a working credential is served in any case.
     pub fn adopt(self: &Arc<Self>, upstream: Box<Upstream>, credential: Arc<Credential>) {
-        let permit = self.around.budget.take();
+        let permit = self.around.budget.take(self.id);
         let rejected = self.change(|state, actions| {
             state.prove(credential.clone());
             let has_room = state.open() < self.max_size() && !state.is_closed();
@@ -106,13 +106,16 @@ impl Pool {
                 return;
             }
             let Some(class) = state.uncovered_class() else { return };
-            let own = has_room.then(|| granted.take().or_else(|| self.around.budget.take()));
+            let own = has_room.then(|| granted.take().or_else(|| self.around.budget.take(self.id)));
             let permit = match own.flatten() {
                 Some(permit) => permit,
                 // Idle connections of other classes make room for this one.
                 None => match state.evict_idle() {
                     Some(idle) => actions.replace(idle),
-                    None => return self.around.budget.ask(self, state.open()),
+                    None => {
+                        state.asks_budget = true;
+                        return self.around.budget.ask(self);
+                    }
                 },
             };
             let id = state.begin_connect(&class);
@@ -165,7 +168,11 @@ impl Pool {
         let refusal = self.note_refusal(error);
         self.change(|state, actions| {
             state.give_up_connect(class, id);
-            let has_others = state.open() > 0;
+            let concerns = Concerns::of(error);
+            let has_others = match concerns {
+                Concerns::Pool => state.open() > 0,
+                Concerns::Class => state.open_of(class) > 0,
+            };
             let pause = match refusal {
                 Refusal::Rejected(failure) => {
                     state.refuse_if_current(credential, failure);
@@ -176,7 +183,11 @@ impl Pool {
             };
             state.block_until(pause.map(|pause| Instant::now() + pause));
             if !has_others {
-                let waiters = state.take_waiters().into_iter();
+                let waiters = match concerns {
+                    Concerns::Pool => state.take_waiters(),
+                    Concerns::Class => state.take_waiters_of(class),
+                };
+                let waiters = waiters.into_iter();
                 actions.refuse.extend(waiters.map(|waiter| (waiter, answer_to(error))));
             }
             self.grow(state, actions, None);
@@ -197,6 +208,27 @@ impl Pool {
             }
             Verdict::Passing => Refusal::Passing,
         }
+    }
+}
+
+/// Whom an attempt that has failed says something about.
+#[derive(Clone, Copy)]
+enum Concerns {
+    Pool,
+    /// Those with the same version and filter only: others may have more luck.
+    Class,
+}
+
+impl Concerns {
+    fn of(error: &ConnectError) -> Self {
+        let is_general = error.verdict() != Verdict::Passing
+            || matches!(
+                error,
+                ConnectError::Unreachable(_)
+                    | ConnectError::NoAgreement(_)
+                    | ConnectError::TimedOut(_)
+            );
+        if is_general { Self::Pool } else { Self::Class }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolt::Failure;
 use tokio::sync::oneshot;
@@ -36,6 +37,8 @@ pub(super) struct State {
     /// Nothing is opened before that.
     blocked_until: Option<Instant>,
     complained_at: Option<Instant>,
+    /// The budget was asked for room, and may not have answered yet.
+    pub asks_budget: bool,
     /// The class of the client that came last, for connections that are opened ahead of need.
     newest_class: Option<Arc<Class>>,
     ids: Ids,
@@ -129,6 +132,12 @@ impl State {
         self.connections.end(connection);
     }
 
+    /// Takes out the connection that has been idle for longest, if that is at least `rest`.
+    pub fn evict_idle_for(&mut self, rest: Duration) -> Option<Connection> {
+        self.connections.longest_idle().filter(|since| since.elapsed() >= rest)?;
+        self.evict_idle()
+    }
+
     pub fn evict_idle(&mut self) -> Option<Connection> {
         self.connections.evict_idle()
     }
@@ -205,6 +214,11 @@ impl State {
         self.login.credential().is_some() && !self.is_blocked()
     }
 
+    /// Whether a connection would be opened if there were room for it.
+    pub fn wants_to_grow(&self) -> bool {
+        self.is_anybody_waiting() && self.may_connect() && self.uncovered_class().is_some()
+    }
+
     /// The class of the first waiter for whom no connection is being opened yet.
     pub fn uncovered_class(&self) -> Option<Arc<Class>> {
         let connections = &self.connections;
@@ -217,6 +231,16 @@ impl State {
     pub fn hopeless(&self, class: &Arc<Class>) -> Option<Failure> {
         let refusal = self.login.refusal()?;
         (self.connections.open_of(class) == 0).then(|| refusal.clone())
+    }
+
+    /// Everybody who waits for a connection of this class.
+    pub fn take_waiters_of(&mut self, class: &Arc<Class>) -> Vec<Waiter> {
+        self.queue.take_of(|other| is_same(other, class))
+    }
+
+    /// How many connections of a class there are, those that are being opened included.
+    pub fn open_of(&self, class: &Arc<Class>) -> usize {
+        self.connections.open_of(class)
     }
 
     /// Those who wait and can't be served, each with the reason.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bolt::message::Auth;
 use bolt::{Dictionary, Version};
 use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::Limits;
@@ -173,28 +174,117 @@ async fn a_refusal_counts_against_the_credential_that_was_sent() {
 async fn there_are_as_many_permits_as_the_limit_says() {
     let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
     let budget = surroundings(limits).budget.clone();
-    let (first, second) = (budget.take().unwrap(), budget.take().unwrap());
-    assert!(budget.take().is_none());
+    let take = || budget.take(PoolId(1));
+    let (first, second) = (take().unwrap(), take().unwrap());
+    assert!(take().is_none());
     drop(first);
-    let third = budget.take().unwrap();
-    assert!(budget.take().is_none());
+    let third = take().unwrap();
+    assert!(take().is_none());
     drop((second, third));
-    assert!(budget.take().is_some());
+    assert!(take().is_some());
+}
+
+/// So many connections more for a pool, all idle. The other ends are kept by the caller.
+fn fill(pool: &Arc<Pool>, count: usize, around: &Arc<Surroundings>) -> Vec<DuplexStream> {
+    let adopt = |_| {
+        let (upstream, server) = Upstream::for_test(&class(8), &around.metrics);
+        pool.adopt(upstream, credential(1));
+        server
+    };
+    (0..count).map(adopt).collect()
+}
+
+/// Lets the budget serve these pools until nothing changes any more.
+async fn serve_budget(around: &Arc<Surroundings>, pools: &[&Arc<Pool>]) -> JoinHandle<()> {
+    let pools: Vec<_> = pools.iter().map(|pool| (*pool).clone()).collect();
+    let budget = around.budget.clone();
+    let serving = tokio::spawn(async move { budget.serve(|| pools.clone()).await });
+    settle().await;
+    serving
+}
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
-async fn a_pool_makes_room_for_another_one_that_has_less() {
-    let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
+async fn a_pool_gives_up_what_it_is_given_back_to_one_that_has_less() {
+    let limits = Limits { max_upstream_connections: 4, ..Limits::default() };
     let around = surroundings(limits);
     let (rich, _server) = pool_with_one(1, &class(8), &around);
     let (poor, _other_server) = pool_with_one(2, &class(8), &around);
+    let _more = fill(&rich, 1, &around);
+    let leases = [ready(rich.acquire(&class(8))), ready(rich.acquire(&class(8)))];
     let _lease = ready(poor.acquire(&class(8)));
-    let _ticket = waiting(poor.acquire(&class(8)));
-    // Both have one, so that the exchange would only turn the tables.
-    assert!(!around.budget.claims(rich.id, 1));
-    assert!(!around.budget.claims(rich.id, 2));
-    assert!(!around.budget.claims(poor.id, 9));
-    assert!(around.budget.claims(rich.id, 3));
-    // For each that asks one makes room.
-    assert!(!around.budget.claims(rich.id, 3));
+    let _other = around.budget.take(PoolId(3)).unwrap();
+    let _tickets = [waiting(poor.acquire(&class(8))), waiting(poor.acquire(&class(8)))];
+    // Two and one: the exchange would only turn the tables.
+    let [first, second] = leases;
+    drop(first);
+    assert_eq!((numbers(&rich), numbers(&poor)), ([0, 0, 1, 1, 0], [0, 2, 1, 0, 0]));
+    drop(second);
+    assert_eq!(numbers(&rich), [0, 0, 0, 2, 0]);
+}
+
+#[tokio::test]
+async fn a_user_who_has_none_goes_first_and_is_not_stopped_by_whoever_asked_before() {
+    let limits = Limits { max_upstream_connections: 3, ..Limits::default() };
+    let around = surroundings(limits);
+    let (idle, _server) = pool_with_one(1, &class(8), &around);
+    let _more = fill(&idle, 1, &around);
+    let (busy, _other_server) = pool_with_one(2, &class(8), &around);
+    let _lease = ready(busy.acquire(&class(8)));
+    // It asks first, and has no right to more yet.
+    let _second = waiting(busy.acquire(&class(8)));
+    let new = Pool::shared(PoolId(3), "new".to_owned(), around.clone());
+    new.join(&class(8), &credential(7), None).unwrap();
+    let _ticket = waiting(new.acquire(&class(8)));
+    let serving = serve_budget(&around, &[&idle, &busy, &new]).await;
+    assert_eq!(numbers(&new), [1, 1, 0, 0, 1]);
+    assert_eq!((numbers(&idle), numbers(&busy)), ([0, 0, 0, 1, 0], [0, 1, 1, 0, 0]));
+    serving.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_rests_for_long_goes_to_whoever_waits() {
+    let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
+    let around = surroundings(limits);
+    let (idle, _server) = pool_with_one(1, &class(8), &around);
+    let (busy, _other_server) = pool_with_one(2, &class(8), &around);
+    let _lease = ready(busy.acquire(&class(8)));
+    let _second = waiting(busy.acquire(&class(8)));
+    let serving = serve_budget(&around, &[&idle, &busy]).await;
+    assert_eq!((numbers(&idle), numbers(&busy)), ([0, 0, 0, 1, 0], [0, 1, 1, 0, 0]));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((numbers(&idle), numbers(&busy)), ([0, 0, 0, 0, 0], [0, 1, 1, 0, 1]));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_need_that_has_gone_stops_nobody() {
+    let limits = Limits { max_upstream_connections: 1, ..Limits::default() };
+    let around = surroundings(limits);
+    let (pool, _server) = pool_with_one(1, &class(8), &around);
+    let lease = ready(pool.acquire(&class(8)));
+    // It asks for a second one, and is served with the first instead.
+    let ticket = waiting(pool.acquire(&class(8)));
+    drop(lease);
+    let Reply::Ready(lease) = ticket.await else { panic!("it was handed over") };
+    lease.discard();
+    assert!(around.budget.take(PoolId(2)).is_some());
+}
+
+#[tokio::test]
+async fn a_limit_that_is_raised_serves_who_waits_already() {
+    let limits = Limits { max_connection_pool_size: 1, ..Limits::default() };
+    let around = surroundings(limits);
+    let (pool, _server) = pool_with_one(1, &class(8), &around);
+    let _lease = ready(pool.acquire(&class(8)));
+    let _ticket = waiting(pool.acquire(&class(8)));
+    assert_eq!(numbers(&pool), [0, 1, 1, 0, 0]);
+    around.limits.replace(Limits { max_connection_pool_size: 2, ..Limits::default() });
+    pool.limits_changed();
+    assert_eq!(numbers(&pool), [0, 1, 1, 0, 1]);
 }
