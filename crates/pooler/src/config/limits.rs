@@ -147,12 +147,12 @@ impl Limits {
         Some(KeepAlive { idle, interval, probes, unacknowledged: Some(patience) })
     }
 
-    /// What it does about a client. Linux would also end a client that is there and merely reads
-    /// nothing (tried), so that this takes no less than `client_write_timeout`.
+    /// What it does about a client. How long data may stay unacknowledged is left to the system:
+    /// Linux would end a client that is there and merely reads nothing, and a time as long as
+    /// `client_write_timeout` would put off the end of one that has vanished (both tried).
     pub(crate) fn client_keep_alive(&self) -> Option<KeepAlive> {
         let upstream = self.upstream_keep_alive()?;
-        let patience = upstream.unacknowledged.max(Some(self.client_write_timeout.0));
-        Some(KeepAlive { unacknowledged: patience, ..upstream })
+        Some(KeepAlive { unacknowledged: None, ..upstream })
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
