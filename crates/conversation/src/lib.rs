@@ -69,6 +69,7 @@ mod tests {
             message::SAID_BY_ALL,
             message::SAID_BY_CLIENTS,
             message::SAID_BY_UPSTREAMS,
+            message::HEARD_BY_CLIENTS,
             message::HEARD_BY_ALL,
         ];
         let rows: Vec<_> = README.lines().filter(|line| line.starts_with("| `")).collect();

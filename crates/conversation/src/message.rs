@@ -33,6 +33,8 @@ pub enum Heard {
     Request(Request),
     /// An answer that [`fits`](crate::fits) this text.
     Response(String),
+    /// Records, one or more, and whatever is in them.
+    Records,
     Noop,
     /// No message, and the connection is still open.
     Nothing,
@@ -63,7 +65,7 @@ impl Said {
 }
 
 fn check_alone(verb: &str, rest: &str) -> Result<(), Mistake> {
-    let stands_alone = matches!(verb, "NOOP" | "nothing" | "EOF" | "FLOOD" | "IGNORED");
+    let stands_alone = matches!(verb, "NOOP" | "nothing" | "EOF" | "FLOOD" | "IGNORED" | "RECORDS");
     if rest.is_empty() || !stands_alone {
         return Ok(());
     }
@@ -86,9 +88,10 @@ impl Heard {
             ("NOOP", _) => Ok(Self::Noop),
             ("nothing", _) => Ok(Self::Nothing),
             ("EOF", _) => Ok(Self::Eof),
+            ("RECORDS", Who::Client(_)) => Ok(Self::Records),
             (_, Who::Client(_)) if RESPONSES.contains(&verb) => Ok(Self::Response(text.into())),
             (_, Who::Client(_)) => {
-                Err(Mistake::unknown("answer", verb, &[RESPONSES, HEARD_BY_ALL]))
+                Err(Mistake::unknown("answer", verb, &[RESPONSES, HEARD_BY_CLIENTS, HEARD_BY_ALL]))
             }
             (_, Who::Upstream(_)) if REQUESTS.contains(&verb) => request(text).map(Self::Request),
             (_, Who::Upstream(_)) => {
@@ -120,6 +123,7 @@ impl fmt::Display for Heard {
         match self {
             Self::Request(request) => f.write_str(&describe_request(request)),
             Self::Response(text) => f.write_str(text),
+            Self::Records => f.write_str("RECORDS"),
             Self::Noop => f.write_str("NOOP"),
             Self::Nothing => f.write_str("nothing"),
             Self::Eof => f.write_str("EOF"),
@@ -155,4 +159,5 @@ impl From<&Response> for Heard {
 pub(crate) const SAID_BY_ALL: &[&str] = &["NOOP", "RAW", "EOF"];
 pub(crate) const SAID_BY_CLIENTS: &[&str] = &["RUN-HALF"];
 pub(crate) const SAID_BY_UPSTREAMS: &[&str] = &["TABLE", "FLOOD"];
+pub(crate) const HEARD_BY_CLIENTS: &[&str] = &["RECORDS"];
 pub(crate) const HEARD_BY_ALL: &[&str] = &["NOOP", "nothing", "EOF"];

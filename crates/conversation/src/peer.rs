@@ -25,6 +25,10 @@ pub struct Peer {
     stream: Option<Box<dyn Stream>>,
     input: BytesMut,
     dechunker: Dechunker,
+    /// What was found while something else was looked for.
+    found: Option<Found>,
+    /// The end of what was being said when nobody took it any more.
+    unsaid: BytesMut,
     version: Version,
     /// How long it listens before it has heard nothing; `None` for as long as it takes.
     pub(crate) patience: Option<Duration>,
@@ -63,7 +67,8 @@ impl Peer {
 
     fn new(stream: Box<dyn Stream>, input: BytesMut, version: Version) -> Self {
         let dechunker = Dechunker::new(MESSAGE_MAX);
-        Self { stream: Some(stream), input, dechunker, version, patience: None }
+        let (found, unsaid) = (None, BytesMut::new());
+        Self { stream: Some(stream), input, dechunker, found, unsaid, version, patience: None }
     }
 
     pub fn version(&self) -> Version {
@@ -126,13 +131,21 @@ impl Peer {
     async fn flood(&mut self) -> Result<(), Problem> {
         let mut records = BytesMut::new();
         let record = Response::Record(vec!["x".repeat(1000).into()]);
-        (0..64).for_each(|_| record.put(&mut records, self.version));
+        (0..RECORDS).for_each(|_| record.put(&mut records, self.version));
         let patience = self.patience.unwrap_or_default();
         let stream = self.stream.as_mut().ok_or(Problem::Closed)?;
         for _ in 0..FLOOD_MAX / records.len() {
-            match timeout(patience, stream.write_all(&records)).await {
-                Ok(written) => written?,
-                Err(_) => return Ok(()),
+            let mut rest = records.clone();
+            while !rest.is_empty() {
+                match timeout(patience, stream.write_buf(&mut rest)).await {
+                    Ok(written) => written?,
+                    Err(_) => {
+                        // A record that has begun ends before anything else is said.
+                        let of_record = rest.len() % (records.len() / RECORDS);
+                        self.unsaid = rest.split_to(of_record);
+                        return Ok(());
+                    }
+                };
             }
         }
         let wanted = "an end of taking records".to_owned();
@@ -141,6 +154,10 @@ impl Peer {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let stream = self.stream.as_mut().ok_or(Problem::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        stream.write_all(&self.unsaid.split()).await?;
         Ok(stream.write_all(bytes).await?)
     }
 
@@ -151,6 +168,9 @@ impl Peer {
                 true => Ok(()),
                 false => Err(differs(wanted, "something else or nothing".into())),
             };
+        }
+        if *wanted == Heard::Records {
+            return self.hear_records().await;
         }
         let found = self.next().await?;
         let (is_it, text) = match (wanted, &found) {
@@ -169,13 +189,34 @@ impl Peer {
         if is_it { Ok(()) } else { Err(differs(wanted, text)) }
     }
 
+    async fn hear_records(&mut self) -> Result<(), Problem> {
+        for count in 0.. {
+            let found = self.next().await?;
+            if matches!(&found, Found::Message(message) if is_record(message)) {
+                continue;
+            }
+            let text = self.text(&found);
+            self.found = Some(found).filter(|found| *found != Found::Nothing);
+            if count == 0 {
+                return Err(differs(&Heard::Records, text));
+            }
+            break;
+        }
+        Ok(())
+    }
+
     /// The next answer as a line has it, or `EOF` or `nothing`.
     pub async fn answer(&mut self) -> Result<String, Problem> {
-        Ok(match self.next().await? {
-            Found::Message(message) => self.describe(&message),
+        let found = self.next().await?;
+        Ok(self.text(&found))
+    }
+
+    fn text(&self, found: &Found) -> String {
+        match found {
+            Found::Message(message) => self.describe(message),
             Found::Eof => "EOF".into(),
             Found::Nothing => "nothing".into(),
-        })
+        }
     }
 
     fn describe(&self, message: &[u8]) -> String {
@@ -190,6 +231,9 @@ impl Peer {
 
     /// The next message, undecoded.
     pub async fn next(&mut self) -> Result<Found, Problem> {
+        if let Some(found) = self.found.take() {
+            return Ok(found);
+        }
         loop {
             if let Some(message) = self.dechunker.next(&mut self.input)? {
                 return Ok(Found::Message(message));
@@ -239,6 +283,12 @@ impl fmt::Debug for Peer {
     }
 }
 
+fn is_record(message: &[u8]) -> bool {
+    matches!(Response::decode(message), Ok(Response::Record(_)))
+}
+
+/// Records of a flood that are written at once.
+const RECORDS: usize = 64;
 const NOOP: [u8; 2] = [0, 0];
 const MESSAGE_MAX: usize = 1 << 26;
 /// Far more than anybody may keep for a client that does not read.

@@ -174,7 +174,7 @@ impl Client {
             if self.poll_write(cx).is_err() {
                 return Poll::Ready(Woken::Left);
             }
-            let (ready, room) = other(cx, Room::beside(&self.wire.output));
+            let (ready, room) = other(cx, self.room());
             if let Poll::Ready(ready) = ready {
                 return Poll::Ready(Woken::Other(ready));
             }
@@ -252,6 +252,21 @@ impl Client {
     /// Whether something that was said has not left yet.
     pub fn has_output(&self) -> bool {
         self.wire.has_output()
+    }
+
+    /// Whether it has taken so much of what was said that more may be read for it.
+    pub fn room(&self) -> Room {
+        Room::beside(&self.wire.output)
+    }
+
+    /// Whether more waits to be taken than may be kept for a client at all.
+    pub fn has_too_much(&self) -> bool {
+        self.wire.output.len() > OUTPUT_KEPT_MAX
+    }
+
+    /// Bytes that it has taken.
+    pub fn taken(&self) -> u64 {
+        self.wire.written
     }
 
     /// Gives buffers back that are empty.
@@ -351,3 +366,6 @@ impl Client {
 
 /// Bytes on their way to one side, past which the other side has to wait.
 const OUTPUT_MAX: usize = 256 * 1024;
+/// What is kept at most for a client that takes nothing, when its connection is needed elsewhere: the
+/// record that had begun when its time was over may be that long.
+const OUTPUT_KEPT_MAX: usize = 4 << 20;

@@ -149,6 +149,10 @@ impl Clients {
 }
 
 impl Listed {
+    pub fn user_agent(&self) -> Option<&str> {
+        self.introduction.get().map(|(agent, _)| &**agent)
+    }
+
     fn line(&self) -> ClientLine {
         let introduction = self.introduction.get();
         let user = self.user.lock().clone();
@@ -168,6 +172,11 @@ impl Listed {
 impl Entry {
     pub fn id(&self) -> ClientId {
         self.client.id
+    }
+
+    /// What the list has of it.
+    pub fn listed(&self) -> &Arc<Listed> {
+        &self.client
     }
 
     pub fn address(&self) -> Option<SocketAddr> {

@@ -9,25 +9,54 @@ use bolt::{Failure, RequestTag, ServerState};
 
 use crate::config::Limits;
 use crate::inbox::INBOX_LIMITS;
+use crate::pool::Holders;
 use crate::reason::Reason;
 
 /// What a unit of work that ends for `reason` is told.
 pub(crate) fn of(reason: Reason, limits: &Limits) -> Failure {
     match reason {
         Reason::IdleInTransactionTimeout => timed_out(reason, limits.idle_in_transaction_timeout.0),
+        Reason::ContendedIdleTimeout => {
+            contended(limits.contended_idle_timeout().unwrap_or_default())
+        }
         Reason::TransactionTimeout => timed_out(reason, limits.transaction_timeout.0),
         Reason::Draining => draining(),
         _ => unavailable("the connection to the server was lost; nothing was committed"),
     }
 }
 
-pub(crate) fn acquisition_timed_out(waited: Duration, waiting: usize) -> Failure {
+/// The wait for a connection was too long for `limit`, a setting or what the client has asked for.
+/// `waiting` is how many wait.
+pub(crate) fn waited_in_vain(
+    reason: Reason,
+    limit: Duration,
+    waiting: usize,
+    holders: &Holders,
+) -> Failure {
+    let code = match reason {
+        // Managed transactions are not begun again: their time is over.
+        Reason::TxTimeout => code::TIMED_OUT,
+        _ => code::RESOURCE_EXHAUSTION,
+    };
     Failure::new(
-        code::RESOURCE_EXHAUSTION,
+        code,
         format!(
-            "BoltBouncer: no upstream connection became free within {} s \
-             (connection_acquisition_timeout; {waiting} clients waiting)",
-            waited.as_secs_f64()
+            "BoltBouncer: no upstream connection became free within {} s ({}); {waiting} clients \
+             waiting; {holders}",
+            limit.as_secs_f64(),
+            reason.label(),
+        ),
+    )
+}
+
+/// A client has let its connection rest while others waited.
+fn contended(limit: Duration) -> Failure {
+    Failure::new(
+        code::TRANSACTION_TIMED_OUT,
+        format!(
+            "BoltBouncer: the transaction was rolled back, because it rested for {} s or longer \
+             while others waited that long for a connection (contended_idle_timeout)",
+            limit.as_secs_f64(),
         ),
     )
 }

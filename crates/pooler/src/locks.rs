@@ -23,6 +23,8 @@ pub(crate) enum Rank {
     Pool,
     /// Who may open connections within the limit over all pools.
     Budget,
+    /// Who holds one connection.
+    Hold,
     /// What is known of the upstream server.
     Server,
     /// The list of all clients.

@@ -8,8 +8,11 @@ mod actions;
 mod budget;
 mod connection;
 mod connections;
+mod contention;
 mod growth;
+mod hold;
 mod lease;
+mod leases;
 mod login;
 mod maintenance;
 mod queue;
@@ -37,6 +40,8 @@ use crate::tries::Tries;
 
 pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
+pub(crate) use contention::Holders;
+pub(crate) use hold::Hold;
 pub(crate) use lease::Lease;
 pub(crate) use state::{JoinError, MemberId};
 pub(crate) use ticket::{Acquired, Reply, Ticket};
@@ -137,6 +142,9 @@ impl Pool {
             }
             let (sender, answer) = oneshot::channel();
             let number = state.enqueue(class, sender);
+            if waiting == 0 {
+                state.park();
+            }
             self.grow(state, actions, None);
             Acquired::Waiting(Ticket::new(self.clone(), class.clone(), number, answer))
         })
@@ -154,7 +162,7 @@ impl Pool {
         actions: &mut Actions,
         mut connection: Connection,
     ) {
-        let size_max = self.max_size();
+        let size_max = self.size_allowed(state);
         connection.idle_since = Instant::now();
         // One that has served nobody yet stays with those for whom it was opened.
         let claimant =
@@ -240,8 +248,11 @@ impl Pool {
         }
     }
 
-    fn max_size(&self) -> usize {
-        self.around.limits.now().max_connection_pool_size
+    /// How many connections there may be: for each that rests in the hands of a client another one, up
+    /// to a limit.
+    fn size_allowed(&self, state: &State) -> usize {
+        let limits = self.around.limits.now();
+        limits.max_connection_pool_size + state.parked().min(limits.max_parked_connections())
     }
 }
 

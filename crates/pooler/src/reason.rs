@@ -54,7 +54,12 @@ reasons! {
     Client ClientRequestTimeout "client_request_timeout",
     Client ClientWriteTimeout "client_write_timeout",
     Client IdleInTransactionTimeout "idle_in_transaction_timeout",
+    /// A client let its connection rest while others waited for one in vain.
+    Client ContendedIdleTimeout "contended_idle_timeout",
     Client TransactionTimeout "transaction_timeout",
+    /// The time that the client itself had given its transaction was over before there was a
+    /// connection for it.
+    Client TxTimeout "tx_timeout",
     Client TooManyClients "too_many_clients",
     // Clients on their way in.
     Client LoginRefused "login_refused",

@@ -3,6 +3,7 @@
 
 mod acquire;
 mod answers;
+mod pace;
 mod requests;
 
 use std::future::poll_fn;
@@ -15,6 +16,8 @@ use net::Wire;
 use tokio::time::Instant;
 use tracing::debug;
 
+use pace::Pace;
+
 use crate::client::{Client, Drain, Room, Woken};
 use crate::clients::ClientState;
 use crate::config::Limits;
@@ -25,8 +28,8 @@ use crate::reason::Reason;
 use crate::session::identity::Identity;
 use crate::shared::Shared;
 use crate::unit::{
-    Effect, Effects, Ending, Event, Expiry, Kind, Lag, Loss, Passwords, Sent, Side, Told, Unit,
-    UnitLimits, Warnings,
+    Effect, Effects, Ending, Event, Expiry, Kind, Lag, Loss, Passwords, Rest, Sent, Side, Told,
+    Unit, UnitLimits, Warnings,
 };
 
 /// Does everything that belongs to the unit of work that the client's next request begins.
@@ -54,6 +57,9 @@ struct Pump<'a> {
     lease: Option<Lease>,
     now: Instant,
     lag: Lag,
+    pace: Pace,
+    /// How the client lets the connection rest, as the pool knows it.
+    resting: Option<(Rest, Instant)>,
     /// What the client is told if there is no connection for it.
     refusal: Option<Failure>,
     /// What the unit wants to become of the client.
@@ -77,6 +83,8 @@ enum Work {
 
 enum Heard {
     Bytes,
+    /// Others wait in vain for what the client lets rest.
+    Contended,
     /// The server has taken so much that there is room for more requests.
     Room,
     Gone,
@@ -100,6 +108,8 @@ impl<'a> Pump<'a> {
             lease: None,
             now,
             lag: Lag::None,
+            pace: Pace::default(),
+            resting: None,
             refusal: None,
             ending: None,
             passwords: Passwords::default(),
@@ -123,9 +133,13 @@ impl<'a> Pump<'a> {
     /// Waits for either side. Both sockets are polled by one task; a side that does not take what
     /// it is sent stops the other one from being read.
     async fn wait(&mut self) {
+        self.note_lag();
+        self.note_rest();
         let Some(lease) = &mut self.lease else { return };
-        let upstream: &mut Upstream = lease;
-        let due = self.unit.next_due(&upstream.tracker);
+        let due = self.unit.next_due(&lease.tracker);
+        let (overrules, rests) =
+            (self.unit.overrules_lag(&lease.tracker), self.unit.resting().is_some());
+        let (upstream, hold) = lease.parts();
         let Upstream { wire, alarm, .. } = upstream;
         let woken = if self.unit.is_abandoned() {
             poll_fn(|cx| match poll_upstream(wire, cx, Room::Some) {
@@ -135,6 +149,10 @@ impl<'a> Pump<'a> {
             .await
         } else {
             let upstream = |cx: &mut Context<'_>, room| {
+                if rests && hold.poll_contended(cx).is_ready() {
+                    return (Poll::Ready(Heard::Contended), room);
+                }
+                let room = if overrules { Room::Some } else { room };
                 (poll_upstream(wire, cx, room), Room::beside(&wire.output))
             };
             self.client.wait(self.shared, Drain::Ignored, alarm, due, upstream).await
@@ -149,28 +167,18 @@ impl<'a> Pump<'a> {
     fn on_woken(&mut self, woken: Woken<Heard>) {
         match woken {
             Woken::Other(Heard::Bytes) => {
-                self.feed(Event::Bytes(Side::Upstream));
+                self.feed(Event::Heard);
             }
+            Woken::Other(Heard::Contended) => self.contended(),
             Woken::Other(Heard::Gone) => self.lose(Reason::UpstreamClosed),
-            Woken::Input => {
-                self.feed(Event::Bytes(Side::Client));
-            }
             Woken::Left => self.client_left(),
-            Woken::Other(Heard::Room) | Woken::Alarm | Woken::Draining => {}
+            Woken::Other(Heard::Room) | Woken::Input | Woken::Alarm | Woken::Draining => {}
         }
     }
 
     fn client_left(&mut self) {
         self.client.discard_output();
         self.feed(Event::ClientLeft);
-    }
-
-    fn note_lag(&mut self) {
-        let lag = if self.client.has_output() { Lag::Some } else { Lag::None };
-        if lag != self.lag {
-            self.lag = lag;
-            self.feed(Event::ClientLags(lag));
-        }
     }
 
     /// Does what is due. Limits are looked up again for that: they may have been reloaded.
@@ -234,7 +242,7 @@ impl<'a> Pump<'a> {
                 client.ignored();
             }
             Effect::Answer(state) => client.answer(std::mem::take(bytes), state),
-            Effect::Stream => client.stream(std::mem::take(bytes)),
+            Effect::Stream => self.stream(bytes),
             Effect::Fail(reason) => {
                 let failure = self.failure(reason);
                 self.client.fail(&failure);
@@ -275,9 +283,9 @@ impl<'a> Pump<'a> {
         }
         let limits = self.shared.limits();
         match (reason, self.client.next_request()) {
-            (Reason::ConnectionAcquisitionTimeout, _) => {
-                let limit = limits.connection_acquisition_timeout.0;
-                failures::acquisition_timed_out(limit, self.complain())
+            (Reason::ConnectionAcquisitionTimeout | Reason::TxTimeout, _) => {
+                let limit = self.unit.patience();
+                failures::waited_in_vain(reason, limit, self.complain(), &self.holders())
             }
             (Reason::IllegalMessage, Ok(Some(request))) => {
                 let state = self.with_tracker(|_, tracker, _| tracker.state());

@@ -4,7 +4,7 @@
 //!
 //! - [`event`]: what can happen, and what is to be done about it
 //! - [`request`], [`answer`], [`loss`]: the decisions
-//! - [`expiry`]: every limit that can pass
+//! - [`expiry`]: every limit that can pass; [`rest`]: when a client keeps a connection without using it
 //! - [`passwords`], [`warnings`]: what is noted of a unit beside deciding about it
 
 mod answer;
@@ -13,21 +13,23 @@ mod expiry;
 mod loss;
 mod passwords;
 mod request;
+mod rest;
 mod warnings;
 
 #[cfg(test)]
 mod explore;
 
-use bolt::{RequestTag, ServerState, Tracker};
+use bolt::{RequestTag, Tracker};
 use tokio::time::Instant;
 
 use crate::reason::Reason;
 
 pub(crate) use event::{
-    Answer, Effect, Effects, Ending, Event, Lag, Loss, Part, Sent, Side, Success, Told,
+    Answer, At, Effect, Effects, Ending, Event, Lag, Loss, Part, Sent, Side, Success, Told,
 };
 pub(crate) use expiry::{Expiry, UnitLimits};
 pub(crate) use passwords::{Passwords, Query, Updates};
+pub(crate) use rest::Rest;
 pub(crate) use warnings::Warnings;
 
 /// What a unit of work is, which its first request tells.
@@ -88,6 +90,11 @@ enum Recovery {
     Overdue(Reason),
     /// A limit has passed while nothing was unanswered. The client hears of it when it asks again.
     Owed,
+    /// As [`Self::Overdue`], and records were kept from the client, which did not take those before.
+    /// It hears of the limit in place of whatever the server says to that request.
+    Cut(Reason),
+    /// It has heard so. Everything after it is ignored, whatever the server says.
+    CutTold,
 }
 
 /// Our own RESET.
@@ -135,19 +142,22 @@ impl Unit {
                 self.on_request(tracker, request, part, now, &mut effects);
             }
             Event::More { ended } => self.on_more(ended, &mut effects),
-            Event::Records => self.on_records(tracker, &mut effects),
+            Event::Records(at) => self.on_records(tracker, at, &mut effects),
             Event::Answer(answer) => self.on_answer(tracker, answer, now, &mut effects),
             Event::ResetWanted => self.on_reset_wanted(&mut effects),
             Event::ClientLeft => self.abandon(Ending::Left, now, &mut effects),
             Event::Draining => self.on_draining(&mut effects),
             Event::Lost(loss) => self.on_loss(tracker, loss, &mut effects),
-            Event::Bytes(side) => self.times.traffic(side, now),
+            Event::Heard => self.times.heard(now),
+            Event::Progress => self.times.progress(now),
+            Event::Contended => self.on_contended(tracker, &mut effects),
             Event::ClientLags(lag) if !self.is_abandoned() => self.times.client_lags(lag),
             Event::ClientLags(_) => {}
             Event::Expired(expiry) => self.on_expiry(tracker, expiry, now, &mut effects),
         }
         self.settle(tracker, &mut effects);
-        self.times.listen(self.awaits_server(tracker), now);
+        self.times.listen(self.awaits_server(tracker) && self.is_server_read(tracker), now);
+        self.times.rest(self.rest(tracker), now);
         effects
     }
 
@@ -244,17 +254,7 @@ impl Unit {
     /// Whether the open transaction or result, or the server with half a request, waits for its
     /// client.
     fn awaits_client(&self, tracker: &Tracker) -> bool {
-        match self.phase {
-            Phase::Sending => true,
-            Phase::Serving => {
-                tracker.unanswered().len() == 0
-                    && matches!(
-                        tracker.state(),
-                        ServerState::Streaming | ServerState::TxReady | ServerState::TxStreaming
-                    )
-            }
-            _ => false,
-        }
+        self.rest(tracker).is_some_and(|rest| rest != Rest::NotReading)
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Limits {
     pub max_connection_pool_size: usize,
     /// Kept open while the principal has clients.
     pub min_connection_pool_size: usize,
+    /// How many more there may be while clients let as many rest in a transaction, a result or a
+    /// request: as many as `max_connection_pool_size` unless it is set; 0: none.
+    pub max_parked_connections: Option<usize>,
     /// Upstream connections of all principals together; 0: no limit.
     pub max_upstream_connections: usize,
     /// How many connections a pool opens at the same time.
@@ -89,6 +92,9 @@ pub struct Limits {
     /// How often a client that waits for an answer hears that the connection is alive. It is told
     /// to give up after three times as long.
     pub keep_alive_interval: Seconds,
+    /// How long a client may let its connection rest while somebody waits for one in vain: 20 s, or
+    /// half of `connection_acquisition_timeout` if that is less, unless it is set; 0: for ever.
+    pub contended_idle_timeout: Option<Seconds>,
     /// How long an open transaction or result may wait for its client; 0: for ever.
     pub idle_in_transaction_timeout: Seconds,
     /// How long a unit of work may hold its upstream connection; 0: for ever.
@@ -105,6 +111,7 @@ impl Default for Limits {
         Self {
             max_connection_pool_size: 20,
             min_connection_pool_size: 0,
+            max_parked_connections: None,
             // Neo4j has 400 threads for transactions (server.bolt.thread_pool_max_size) and rejects
             // what comes on top; some are left to those who connect directly.
             max_upstream_connections: 300,
@@ -129,6 +136,7 @@ impl Default for Limits {
             tcp_keepalive_interval: Seconds::new(5),
             tcp_keepalive_probes: 3,
             keep_alive_interval: Seconds::new(20),
+            contended_idle_timeout: None,
             idle_in_transaction_timeout: Seconds::new(0),
             transaction_timeout: Seconds::new(0),
             auth_cache_ttl: Seconds::new(5 * 60),
@@ -139,6 +147,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn max_parked_connections(&self) -> usize {
+        self.max_parked_connections.unwrap_or(self.max_connection_pool_size)
+    }
+
+    /// See the field; nothing: for ever.
+    pub(crate) fn contended_idle_timeout(&self) -> Option<Duration> {
+        match self.contended_idle_timeout {
+            Some(timeout) => timeout.limit(),
+            None => Some(CONTENDED_IDLE.min(self.connection_acquisition_timeout.0 / 2)),
+        }
+    }
+
     /// What the kernel does about an upstream that has vanished.
     pub(crate) fn upstream_keep_alive(&self) -> Option<KeepAlive> {
         let idle = self.tcp_keepalive.limit()?;
@@ -182,6 +202,16 @@ impl Limits {
                 return Err(ConfigError::value(key, "0 is not a time; give a number of seconds"));
             }
         }
+        let patience = self.connection_acquisition_timeout;
+        if let Some(timeout) = self.contended_idle_timeout
+            && timeout.0 >= patience.0
+        {
+            let message = format!(
+                "{timeout} is not less than connection_acquisition_timeout, which is {patience}: \
+                 nobody would wait for so long"
+            );
+            return Err(ConfigError::value("limits.contended_idle_timeout", message));
+        }
         if self.min_connection_pool_size > self.max_connection_pool_size {
             let message = format!(
                 "{} is more than max_connection_pool_size, which is {}",
@@ -193,5 +223,6 @@ impl Limits {
     }
 }
 
+const CONTENDED_IDLE: Duration = Duration::from_secs(20);
 /// A hundred years: more would overflow when added to a point in time.
 const SECONDS_MAX: u64 = 100 * 365 * 24 * 60 * 60;

@@ -2,6 +2,7 @@
 //! connections opened and clients woken only when nobody has to wait for it.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::connection::{Connection, ConnectionId};
 use super::growth::Plan;
@@ -19,6 +20,8 @@ pub(super) struct Actions {
     /// Permits that go to other pools.
     given: Vec<(Permit, Arc<Pool>)>,
     pub refuse: Vec<(Waiter, Reply)>,
+    /// Units of work that have to give their connections back.
+    pub wake: Vec<Waker>,
     /// At most one: every change puts at most one connection somewhere.
     hand: Option<(Waiter, Connection)>,
 }
@@ -47,7 +50,7 @@ impl Actions {
     }
 
     pub fn carry_out(self, pool: &Arc<Pool>) {
-        let Self { close, replaced, connect, given, refuse, hand } = self;
+        let Self { close, replaced, connect, given, refuse, wake, hand } = self;
         if let Some((waiter, connection)) = hand {
             let lease = Lease::new(pool.clone(), connection);
             // If the waiter has gone meanwhile, the lease comes back and serves the next one.
@@ -65,6 +68,7 @@ impl Actions {
         for (waiter, answer) in refuse {
             let _ = waiter.answer.send(answer);
         }
+        wake.into_iter().for_each(Waker::wake);
         for plan in connect {
             tokio::spawn(pool.clone().connect(plan));
         }

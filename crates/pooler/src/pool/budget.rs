@@ -155,7 +155,9 @@ impl Budget {
                 pool.grow_with(permit);
             }
             if self.is_wanted() {
-                self.collect_idle(&others());
+                let pools = others();
+                self.collect_idle(&pools);
+                self.end_contention(&pools);
             }
         }
     }
@@ -202,6 +204,27 @@ impl Budget {
             let rest = if yields(open, share) { Duration::ZERO } else { LONG_REST };
             other.give_up_idle(rest)
         })
+    }
+
+    /// Has a client give its connection back that lets it rest, for a pool that has waited for too long:
+    /// the longest of those who have more connections than that pool. One at a time.
+    fn end_contention(&self, pools: &[Arc<Pool>]) {
+        let asking: Vec<_> = self.change(|state| state.asking.iter().cloned().collect());
+        let in_vain =
+            |asker: &&Asker| asker.pool.upgrade().is_some_and(|pool| pool.waits_in_vain());
+        let Some(asker) = asking.iter().find(in_vain) else { return };
+        let others: Vec<_> = self.change(|state| {
+            let share = state.share(asker.id);
+            let others = pools.iter().filter(|other| other.id != asker.id);
+            others.filter(|other| yields(state.share(other.id), share)).collect()
+        });
+        let longest = others.into_iter().filter_map(|other| {
+            other.park();
+            Some((other.rests_too_long()?, other))
+        });
+        if let Some((_, pool)) = longest.min_by_key(|(since, _)| *since) {
+            pool.contend_longest();
+        }
     }
 
     fn limit(&self) -> usize {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Permit;
+use super::hold::Hold;
 use crate::credential::Credential;
 use crate::server::Upstream;
 
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     pub idle_since: Instant,
     /// A client has had it.
     pub was_used: bool,
+    /// Who has it.
+    pub hold: Arc<Hold>,
     permit: Permit,
 }
 
@@ -38,7 +41,8 @@ impl Connection {
         epoch: u64,
     ) -> Self {
         let idle_since = Instant::now();
-        Self { id, upstream, credential, epoch, idle_since, was_used: false, permit }
+        let hold = Arc::default();
+        Self { id, upstream, credential, epoch, idle_since, was_used: false, hold, permit }
     }
 
     /// Whether it may be used again, as far as its login is concerned.

@@ -3,10 +3,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId};
+use super::hold::Held;
+use super::leases::Leases;
 use crate::class::Class;
 
 #[derive(Debug, Default)]
@@ -22,20 +25,19 @@ struct Shelf {
     /// The one used last stands at the end. It is the next to be used, so that the others can grow
     /// old and be closed when fewer are needed.
     idle: Vec<Connection>,
-    /// Held by units of work.
-    leased: HashSet<ConnectionId>,
+    leases: Leases,
     /// Being opened.
     connecting: HashSet<ConnectionId>,
 }
 
 impl Shelf {
     fn new(class: Arc<Class>) -> Self {
-        let (leased, connecting) = (HashSet::new(), HashSet::new());
-        Self { class, idle: Vec::new(), leased, connecting }
+        let (leases, connecting) = (Leases::default(), HashSet::new());
+        Self { class, idle: Vec::new(), leases, connecting }
     }
 
     fn open(&self) -> usize {
-        self.idle.len() + self.leased.len() + self.connecting.len()
+        self.idle.len() + self.leases.len() + self.connecting.len()
     }
 }
 
@@ -50,7 +52,49 @@ impl Connections {
     }
 
     pub fn leased(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.leased.len()).sum()
+        self.shelves.iter().map(|shelf| shelf.leases.len()).sum()
+    }
+
+    /// Those of the leased ones that rest.
+    pub fn parked(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.leases.parked()).sum()
+    }
+
+    /// Those of the leased ones that are on their way back because others wait.
+    pub fn leaving(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.leases.leaving()).sum()
+    }
+
+    /// Who holds the leased ones.
+    pub fn held(&self) -> impl Iterator<Item = Held> {
+        self.shelves.iter().flat_map(|shelf| shelf.leases.held())
+    }
+
+    /// Parks the leased ones that have rested since `before`.
+    pub fn park(&mut self, before: Instant) {
+        self.shelves.iter_mut().for_each(|shelf| shelf.leases.park(before));
+    }
+
+    /// The client of a parked connection goes on.
+    pub fn unpark(&mut self, id: ConnectionId) {
+        self.shelves.iter_mut().for_each(|shelf| shelf.leases.unpark(id));
+    }
+
+    /// Since when the parked connection has rested that has done so for longest.
+    pub fn longest_parked(&self) -> Option<Instant> {
+        let shelves = self.shelves.iter();
+        shelves.filter_map(|shelf| shelf.leases.longest_parked()).map(|(since, _)| since).min()
+    }
+
+    /// The client that lets its connection rest for longest has to give it back. Returns how to wake
+    /// it.
+    pub fn contend_longest(&mut self) -> Option<Waker> {
+        let shelves = self.shelves.iter_mut().filter_map(|shelf| {
+            let (since, id) = shelf.leases.longest_parked()?;
+            Some((since, id, shelf))
+        });
+        let (_, id, shelf) = shelves.min_by_key(|(since, ..)| *since)?;
+        shelf.leases.contend(id)
     }
 
     pub fn connecting(&self) -> usize {
@@ -75,11 +119,12 @@ impl Connections {
     }
 
     /// It is open now. Until it is put somewhere it counts as leased.
-    pub fn end_connect(&mut self, class: &Arc<Class>, id: ConnectionId) {
-        let shelf = self.shelf(class);
+    pub fn end_connect(&mut self, connection: &Connection) {
+        let id = connection.id;
+        let shelf = self.shelf(&connection.upstream.class);
         let was_connecting = shelf.connecting.remove(&id);
         debug_assert!(was_connecting, "{id:?} was not being opened");
-        shelf.leased.insert(id);
+        shelf.leases.insert(id, connection.hold.clone());
     }
 
     /// It could not be opened.
@@ -91,8 +136,9 @@ impl Connections {
 
     /// Takes in a connection that was opened elsewhere. Until it is put somewhere it counts as
     /// leased.
-    pub fn enter(&mut self, class: &Arc<Class>, id: ConnectionId) {
-        self.shelf(class).leased.insert(id);
+    pub fn enter(&mut self, connection: &Connection) {
+        let shelf = self.shelf(&connection.upstream.class);
+        shelf.leases.insert(connection.id, connection.hold.clone());
     }
 
     /// Leases the idle connection of this class that was used last, if it `is_good`. Those that are
@@ -106,7 +152,7 @@ impl Connections {
         let shelf = self.shelves.iter_mut().find(|shelf| is_same(&shelf.class, class))?;
         while let Some(mut connection) = shelf.idle.pop() {
             if is_good(&mut connection) {
-                shelf.leased.insert(connection.id);
+                shelf.leases.insert(connection.id, connection.hold.clone());
                 return Some(connection);
             }
             ended.push(connection);
@@ -118,14 +164,14 @@ impl Connections {
     /// Nobody needs a leased connection now: it becomes idle.
     pub fn rest(&mut self, connection: Connection) {
         let shelf = self.shelf(&connection.upstream.class);
-        let was_leased = shelf.leased.remove(&connection.id);
+        let was_leased = shelf.leases.remove(connection.id);
         debug_assert!(was_leased, "{:?} was not leased", connection.id);
         shelf.idle.push(connection);
     }
 
     /// A leased connection is going to be closed.
     pub fn end(&mut self, connection: &Connection) {
-        let was_leased = self.shelf(&connection.upstream.class).leased.remove(&connection.id);
+        let was_leased = self.shelf(&connection.upstream.class).leases.remove(connection.id);
         debug_assert!(was_leased, "{:?} was not leased", connection.id);
         self.tidy();
     }

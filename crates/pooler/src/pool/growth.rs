@@ -58,12 +58,12 @@ impl Pool {
         let permit = self.around.budget.take(self.id);
         let rejected = self.change(|state, actions| {
             state.prove(credential.clone());
-            let has_room = state.open() < self.max_size() && !state.is_closed();
+            let has_room = state.open() < self.size_allowed(state) && !state.is_closed();
             match permit.filter(|_| has_room) {
                 Some(permit) => {
-                    let id = state.enter(&upstream.class);
-                    let epoch = state.epoch();
+                    let (id, epoch) = (state.next_connection(), state.epoch());
                     let connection = Connection::new(id, upstream, credential, permit, epoch);
+                    state.enter(&connection);
                     self.place(state, actions, connection);
                     None
                 }
@@ -101,7 +101,7 @@ impl Pool {
         }
         let parallel = self.parallel_connects(state);
         while !state.is_blocked() && state.connecting() < parallel {
-            let has_room = state.open() < self.max_size();
+            let has_room = state.open() < self.size_allowed(state);
             if !has_room && !state.has_idle() {
                 return;
             }
@@ -142,7 +142,7 @@ impl Pool {
                 self.around.tries.note(self.principal(), TryOutcome::Worked);
                 let connection = Connection::new(id, upstream, credential.clone(), permit, epoch);
                 self.change(|state, actions| {
-                    state.end_connect(&class, id);
+                    state.end_connect(&connection);
                     state.prove(credential);
                     self.place(state, actions, connection);
                 });

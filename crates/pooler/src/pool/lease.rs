@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bolt::Failure;
 use tokio::time::Instant;
 
-use super::Pool;
 use super::connection::Connection;
+use super::{Hold, Pool};
+use crate::clients::Listed;
 use crate::credential::Credential;
 use crate::server::Upstream;
+use crate::unit::Rest;
 
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -27,6 +29,29 @@ impl Lease {
     /// Since when the connection had not been used when this lease began.
     pub fn idle_since(&self) -> Instant {
         self.connection.as_ref().expect(PRESENT).idle_since
+    }
+
+    /// Who has the connection now, for those who ask.
+    pub fn begin(&self, client: Arc<Listed>, since: Instant) {
+        self.hold().begin(client, since);
+    }
+
+    /// Whether the client lets the connection rest, how, and since when.
+    pub fn rests(&self, resting: Option<(Rest, Instant)>) {
+        if self.hold().rests(resting) {
+            let id = self.connection.as_ref().expect(PRESENT).id;
+            self.pool.change(|state, _| state.unpark(id));
+        }
+    }
+
+    pub fn hold(&self) -> &Hold {
+        &self.connection.as_ref().expect(PRESENT).hold
+    }
+
+    /// The connection, and who has it.
+    pub fn parts(&mut self) -> (&mut Upstream, &Hold) {
+        let connection = self.connection.as_mut().expect(PRESENT);
+        (&mut connection.upstream, &connection.hold)
     }
 
     /// The upstream says on this connection that its authorization has expired.

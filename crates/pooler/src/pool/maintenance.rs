@@ -17,26 +17,39 @@ pub(super) fn start(pool: &Arc<Pool>) {
 }
 
 async fn maintain(pool: Weak<Pool>) {
-    let mut ticks = interval(TICK);
+    let (mut ticks, mut looks) = (interval(TICK), interval(LOOK));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // Watches from one tick to the next what was idle at the first.
-        let ended = poll_fn(|cx| {
+        let due = poll_fn(|cx| {
             let tick = ticks.poll_tick(cx).is_ready();
-            match pool.upgrade() {
-                None => Poll::Ready(true),
-                Some(pool) => {
-                    pool.drop_ended(cx);
-                    if tick { Poll::Ready(false) } else { Poll::Pending }
-                }
+            let Some(pool) = pool.upgrade() else { return Poll::Ready(Due::End) };
+            pool.drop_ended(cx);
+            let look = pool.numbers_waiting() > 0 && looks.poll_tick(cx).is_ready();
+            match (tick, look) {
+                (true, _) => Poll::Ready(Due::Tick),
+                (_, true) => Poll::Ready(Due::Look),
+                _ => Poll::Pending,
             }
         });
-        if ended.await {
-            return;
-        }
+        let due = due.await;
         let Some(pool) = pool.upgrade() else { return };
-        pool.drop_old_and_refill();
+        match due {
+            Due::Tick => pool.drop_old_and_refill(),
+            Due::Look => {}
+            Due::End => return,
+        }
+        pool.relieve();
     }
+}
+
+/// What the maintenance of a pool is woken for.
+enum Due {
+    Tick,
+    /// Somebody waits, so that connections which rest are looked at more often.
+    Look,
+    End,
 }
 
 impl Pool {
@@ -60,12 +73,13 @@ impl Pool {
             limits.max_idle_time.limit().is_some_and(|limit| now >= idle_since + limit)
         };
         self.change(|state, actions| {
+            let size_allowed = self.size_allowed(state);
             let wanted = if state.has_members() { limits.min_connection_pool_size } else { 0 };
             let epoch = state.epoch();
             state.sweep(&mut actions.close, |connection, open| {
                 now >= connection.upstream.expires
                     || !connection.is_current(epoch)
-                    || open > limits.max_connection_pool_size
+                    || open > size_allowed
                     || (open > wanted && is_old(connection.idle_since))
             });
             self.grow(state, actions, None);
@@ -87,3 +101,4 @@ impl Pool {
 }
 
 const TICK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(100);

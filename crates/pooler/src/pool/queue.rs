@@ -64,6 +64,12 @@ impl Queue {
         self.lines.first()?.waiters.front().map(|waiter| waiter.since)
     }
 
+    /// How many have waited since `before` at least.
+    pub fn waiting_since(&self, before: Instant) -> usize {
+        let waited = |line: &Line| line.waiters.partition_point(|waiter| waiter.since <= before);
+        self.lines.iter().map(waited).sum()
+    }
+
     /// How often the first one was passed by others.
     pub fn overtaken(&self) -> usize {
         self.overtaken

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use bolt::Failure;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId};
 use super::connections::{Connections, is_same};
+use super::hold::{Held, PARKED_AFTER};
 use super::login::Login;
 use super::queue::{Queue, Waiter};
 use super::{COMPLAINT_PAUSE, Reply};
@@ -108,8 +110,8 @@ impl State {
     }
 
     /// A connection was opened. It counts as leased until it is put somewhere.
-    pub fn end_connect(&mut self, class: &Arc<Class>, id: ConnectionId) {
-        self.connections.end_connect(class, id);
+    pub fn end_connect(&mut self, connection: &Connection) {
+        self.connections.end_connect(connection);
     }
 
     /// A connection could not be opened.
@@ -117,11 +119,14 @@ impl State {
         self.connections.give_up_connect(class, id);
     }
 
+    /// The number of a connection that was opened elsewhere.
+    pub fn next_connection(&mut self) -> ConnectionId {
+        ConnectionId(self.ids.next())
+    }
+
     /// A connection that was opened elsewhere. It counts as leased until it is put somewhere.
-    pub fn enter(&mut self, class: &Arc<Class>) -> ConnectionId {
-        let id = ConnectionId(self.ids.next());
-        self.connections.enter(class, id);
-        id
+    pub fn enter(&mut self, connection: &Connection) {
+        self.connections.enter(connection);
     }
 
     pub fn rest(&mut self, connection: Connection) {
@@ -155,6 +160,48 @@ impl State {
     pub fn retire(&mut self, ended: &mut Vec<Connection>) {
         self.epoch += 1;
         self.sweep(ended, |_, _| true);
+    }
+}
+
+/// Connections that rest while a client holds them.
+impl State {
+    /// How many connections there may be beside `size`, because so many rest.
+    pub fn parked(&self) -> usize {
+        self.connections.parked()
+    }
+
+    /// Parks what has rested for long enough.
+    pub fn park(&mut self) {
+        if let Some(before) = Instant::now().checked_sub(PARKED_AFTER) {
+            self.connections.park(before);
+        }
+    }
+
+    pub fn unpark(&mut self, id: ConnectionId) {
+        self.connections.unpark(id);
+    }
+
+    pub fn held(&self) -> impl Iterator<Item = Held> {
+        self.connections.held()
+    }
+
+    /// How many of those who wait, since `before` at least, have no connection coming.
+    pub fn waiting_in_vain(&self, before: Instant) -> usize {
+        let coming = self.connections.connecting() + self.connections.leaving();
+        self.queue.waiting_since(before).saturating_sub(coming)
+    }
+
+    pub fn has_leaving(&self) -> bool {
+        self.connections.leaving() > 0
+    }
+
+    pub fn longest_parked(&self) -> Option<Instant> {
+        self.connections.longest_parked()
+    }
+
+    /// See [`Connections::contend_longest`].
+    pub fn contend_longest(&mut self) -> Option<Waker> {
+        self.connections.contend_longest()
     }
 }
 
@@ -353,7 +400,8 @@ impl State {
         PoolNumbers {
             clients: self.members.len(),
             cl_waiting: self.queue.len(),
-            sv_active: self.connections.leased(),
+            sv_active: self.connections.leased() - self.connections.parked(),
+            sv_parked: self.connections.parked(),
             sv_idle: self.connections.idle(),
             sv_login: self.connections.connecting(),
             maxwait: self.queue.first_since().map(|since| since.elapsed()).unwrap_or_default(),

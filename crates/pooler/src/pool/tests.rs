@@ -67,9 +67,12 @@ fn waiting(acquired: Acquired) -> Ticket {
     }
 }
 
-/// Clients, waiting, active, idle, being opened.
+/// Clients, waiting, active, idle, being opened, while nothing rests.
 fn numbers(pool: &Pool) -> [usize; 5] {
-    pool.numbers().by_state().map(|(_, count)| count)
+    let [joined, waiting, active, parked, idle, login] =
+        pool.numbers().by_state().map(|(_, count)| count);
+    assert_eq!(parked, 0);
+    [joined, waiting, active, idle, login]
 }
 
 #[tokio::test]

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use bolt::Failure;
+use bolt::chunk::payload;
+use bolt::{Failure, Piece, Reader, RequestTag};
 use tokio::time::Instant;
 
 use super::requests::offered;
-use super::{Pump, Work};
+use super::{Pace, Pump, Work};
 use crate::alarm::Alarm;
 use crate::client::{Drain, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
-use crate::pool::{Acquired, Lease, Pool, Reply, Ticket};
+use crate::pool::{Acquired, Holders, Lease, Pool, Reply, Ticket};
 use crate::reason::Reason;
 use crate::unit::{Event, UnitLimits};
 
@@ -59,6 +60,9 @@ impl Pump<'_> {
     /// changed its mind, or was refused.
     async fn queue(&mut self, mut ticket: Ticket) -> Result<Option<Lease>, End> {
         self.client.entry.set_state(ClientState::Waiting);
+        if let Some(timeout) = self.client.front()?.and_then(own_timeout) {
+            self.unit.set_own_timeout(timeout);
+        }
         let mut alarm = Alarm::default();
         while !self.unit.is_over() {
             let due = self.with_tracker(|unit, tracker, _| unit.next_due(tracker));
@@ -117,6 +121,8 @@ impl Pump<'_> {
     fn begin(&mut self, lease: Lease) -> Result<(), End> {
         self.unit.set_limits(UnitLimits::new(&self.limits, lease.receive_timeout));
         self.work = Work::Begun(self.now, lease.wire.counts());
+        lease.begin(self.client.entry.listed().clone(), self.now);
+        self.pace = Pace::from(self.client.taken() + lease.wire.counts().1);
         self.lease = Some(lease);
         let client = &mut *self.client;
         client.entry.set_state(ClientState::Active);
@@ -133,6 +139,11 @@ impl Pump<'_> {
         self.feed(Event::NoConnection(reason));
     }
 
+    /// Who holds the connections that this client waits for.
+    pub(super) fn holders(&self) -> Holders {
+        self.identity.member.as_ref().map(|member| member.pool.holders()).unwrap_or_default()
+    }
+
     /// Has the log say that clients wait in vain. Returns how many do.
     pub(super) fn complain(&self) -> usize {
         let Some(member) = &self.identity.member else { return 0 };
@@ -140,6 +151,35 @@ impl Pump<'_> {
         member.pool.complain(waiting);
         waiting
     }
+}
+
+/// How long the client has given the work that begins with this request.
+fn own_timeout(piece: &Piece) -> Option<Duration> {
+    let before = match piece.request()? {
+        RequestTag::Begin => 0,
+        // The query and its parameters.
+        RequestTag::Run => 2,
+        _ => return None,
+    };
+    let Piece::Message { wire, .. } = piece else { return None };
+    let payload = payload(wire);
+    let mut reader = Reader::new(&payload);
+    reader.structure().ok()?;
+    for _ in 0..before {
+        reader.skip().ok()?;
+    }
+    for _ in 0..reader.dictionary_header().ok()? {
+        if reader.str().ok()? == "tx_timeout" {
+            let milliseconds = reader.value().ok()?.as_integer()?;
+            // 0 is no limit, and what is no time the server refuses.
+            return u64::try_from(milliseconds)
+                .ok()
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis);
+        }
+        reader.skip().ok()?;
+    }
+    None
 }
 
 /// How long a connection that was idle may take to show that it is alive.

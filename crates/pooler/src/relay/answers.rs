@@ -11,7 +11,7 @@ use tracing::info;
 use super::Pump;
 use crate::reason::Reason;
 use crate::routing;
-use crate::unit::{Answer, Event, Success, Updates};
+use crate::unit::{Answer, At, Event, Success, Updates};
 
 impl Pump<'_> {
     /// Shows the unit what the server has said, until the unit is over.
@@ -21,11 +21,15 @@ impl Pump<'_> {
                 return;
             }
             let upstream = &mut **lease;
+            let at = match upstream.scanner.is_at_boundary() {
+                true => At::Boundary,
+                false => At::MidRecord,
+            };
             match upstream.scanner.next(&mut upstream.wire.input) {
                 Ok(None) => return,
                 Ok(Some(Scanned::Records { mut wire, .. })) => {
                     self.warnings.records();
-                    self.feed_with(Event::Records, &mut wire);
+                    self.feed_with(Event::Records(at), &mut wire);
                 }
                 Ok(Some(Scanned::Message { tag, wire })) => self.take_summary(tag, wire),
                 Err(_) => self.lose(Reason::UpstreamMessageTooLarge),

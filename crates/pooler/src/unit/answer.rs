@@ -3,15 +3,28 @@
 use bolt::{RequestTag, ServerState, Summary, Tracker};
 use tokio::time::Instant;
 
-use super::{Answer, Effect, Effects, Kind, Phase, Recovery, Reset, Success, Unit};
+use super::{
+    Answer, At, Effect, Effects, Ending, Kind, Lag, Phase, Recovery, Reset, Success, Unit,
+    is_ending,
+};
 use crate::reason::Reason;
 
 impl Unit {
-    pub(super) fn on_records(&mut self, tracker: &Tracker, effects: &mut Effects) {
-        effects.push(match () {
-            () if tracker.unanswered().len() == 0 => Effect::Lose(Reason::UpstreamUnsolicited),
-            () if self.is_abandoned() => Effect::Swallow,
-            () => Effect::Stream,
+    pub(super) fn on_records(&mut self, tracker: &Tracker, at: At, effects: &mut Effects) {
+        if tracker.unanswered().len() == 0 {
+            return effects.push(Effect::Lose(Reason::UpstreamUnsolicited));
+        }
+        if let Phase::Recovering(Recovery::Overdue(reason), reset) = self.phase
+            && at == At::Boundary
+            && self.times.lag == Lag::Some
+        {
+            // It does not take those before either. The connection is not kept for that.
+            self.phase = Phase::Recovering(Recovery::Cut(reason), reset);
+        }
+        effects.push(match self.phase {
+            Phase::Abandoned(..) => Effect::Swallow,
+            Phase::Recovering(Recovery::Cut(_) | Recovery::CutTold, _) => Effect::Swallow,
+            _ => Effect::Stream,
         });
     }
 
@@ -30,6 +43,9 @@ impl Unit {
             return effects.push(Effect::Lose(Reason::UpstreamUnsolicited));
         };
         match (request, answer) {
+            (request, answer) if request != RequestTag::Reset && self.is_cut() => {
+                self.answered_after_cut(tracker, answer, now, effects);
+            }
             // It was ours. The client's own RESET is answered when its turn comes.
             (RequestTag::Reset, Answer::Success(_)) => {}
             (RequestTag::Reset, _) => effects.push(Effect::Lose(Reason::UpstreamResetFailed)),
@@ -41,6 +57,35 @@ impl Unit {
             // Until now the server was let finish.
             self.times.recover_from(now);
         }
+    }
+
+    fn is_cut(&self) -> bool {
+        matches!(self.phase, Phase::Recovering(Recovery::Cut(_) | Recovery::CutTold, _))
+    }
+
+    /// Records were kept from the client, so it can't be told of success. If that is what there is to
+    /// be told of its work as a whole, nothing is.
+    fn answered_after_cut(
+        &mut self,
+        tracker: &Tracker,
+        answer: Answer,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let Phase::Recovering(Recovery::Cut(reason), reset) = self.phase else {
+            return effects.push(Effect::Ignore(1));
+        };
+        let is_carried_out = match (self.kind, answer) {
+            (Kind::AutoCommit, Answer::Success(success)) => success != Success::HasMore,
+            (Kind::Transaction, Answer::Success(_)) => is_ending(tracker),
+            _ => false,
+        };
+        if is_carried_out {
+            effects.push(Effect::Swallow);
+            return self.abandon(Ending::Because(Reason::OutcomeUnknown), now, effects);
+        }
+        self.phase = Phase::Recovering(Recovery::CutTold, reset);
+        effects.push(Effect::Fail(reason));
     }
 
     /// Whether the answer can be one to the request that has been unanswered for longest.

@@ -18,8 +18,8 @@ pub(crate) enum Event {
     More {
         ended: bool,
     },
-    /// Bytes of RECORDs from the server.
-    Records,
+    /// Bytes of RECORDs from the server, which begin here.
+    Records(At),
     /// A summary from the server.
     Answer(Answer),
     /// A RESET of the client has arrived, whatever stands before it.
@@ -29,10 +29,14 @@ pub(crate) enum Event {
     Draining,
     /// The connection has ended or was given up.
     Lost(Loss),
-    /// Bytes of any kind have arrived.
-    Bytes(Side),
+    /// Bytes of any kind have arrived from the server.
+    Heard,
+    /// The client has sent a fair amount of a long request, or taken as much of its answers.
+    Progress,
     /// Whether the client takes what it is sent.
     ClientLags(Lag),
+    /// Others wait in vain for what the client lets rest.
+    Contended,
     /// A limit has passed.
     Expired(Expiry),
 }
@@ -51,11 +55,19 @@ pub(crate) enum Side {
     Upstream,
 }
 
-/// Whether something that was written to a client still waits to be taken.
+/// Whether so much waits to be taken by a client that the server is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lag {
     None,
     Some,
+}
+
+/// Where a stretch of records begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum At {
+    Boundary,
+    /// In the middle of a RECORD, the beginning of which came before.
+    MidRecord,
 }
 
 /// A summary, as far as a decision depends on it.

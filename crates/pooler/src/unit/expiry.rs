@@ -6,7 +6,8 @@ use std::time::Duration;
 use bolt::Tracker;
 use tokio::time::Instant;
 
-use super::{Effect, Effects, Lag, Phase, Recovery, Reset, Side, Unit, is_ending};
+use super::rest::owes_more_than_reset;
+use super::{Effect, Effects, Lag, Phase, Recovery, Reset, Rest, Unit, is_ending};
 use crate::config::Limits;
 use crate::reason::Reason;
 
@@ -15,6 +16,8 @@ use crate::reason::Reason;
 pub(crate) enum Expiry {
     /// The wait for a connection: `connection_acquisition_timeout`.
     Acquisition,
+    /// The same wait: the client's own `tx_timeout`, which counts from when it has asked.
+    OwnTimeout,
     /// The client has to hear that the connection is alive: `keep_alive_interval`.
     KeepAlive,
     /// The open transaction or result waits for its client: `idle_in_transaction_timeout`.
@@ -28,8 +31,9 @@ pub(crate) enum Expiry {
 }
 
 impl Expiry {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Acquisition,
+        Self::OwnTimeout,
         Self::KeepAlive,
         Self::IdleInTransaction,
         Self::Transaction,
@@ -67,15 +71,17 @@ pub(super) struct Times {
     limits: UnitLimits,
     /// The wait for a connection, then the work on it.
     began: Instant,
-    /// Neither side has sent anything.
-    quiet: Instant,
+    /// How the client lets the connection rest, and since when.
+    pub resting: Option<(Rest, Instant)>,
+    /// How long the client has given the work by itself.
+    own: Option<Duration>,
     /// The client has last been told, or had a chance to be told, that the connection is alive.
     told_alive: Instant,
     /// The server could have said something that we would have heard, and has not.
     silent: Option<Instant>,
     /// Nobody waits for the answers.
     abandoned: Instant,
-    lag: Lag,
+    pub lag: Lag,
 }
 
 impl Times {
@@ -83,7 +89,8 @@ impl Times {
         Self {
             limits,
             began: now,
-            quiet: now,
+            resting: None,
+            own: None,
             told_alive: now,
             silent: None,
             abandoned: now,
@@ -92,14 +99,25 @@ impl Times {
     }
 
     pub fn begin_work(&mut self, now: Instant) {
-        (self.began, self.quiet, self.told_alive) = (now, now, now);
+        (self.began, self.told_alive) = (now, now);
     }
 
-    pub fn traffic(&mut self, side: Side, now: Instant) {
-        self.quiet = now;
-        if side == Side::Upstream {
-            self.silent = self.silent.map(|_| now);
-        }
+    /// The server has given a sign of life.
+    pub fn heard(&mut self, now: Instant) {
+        self.silent = self.silent.map(|_| now);
+    }
+
+    /// A rest lasts until the client goes on; what else arrives from it meanwhile does not count.
+    pub fn rest(&mut self, rest: Option<Rest>, now: Instant) {
+        self.resting = match (rest, self.resting) {
+            (Some(rest), Some((before, since))) if rest == before => Some((rest, since)),
+            (rest, _) => rest.map(|rest| (rest, now)),
+        };
+    }
+
+    /// The client has sent or taken a fair amount, though not all.
+    pub fn progress(&mut self, now: Instant) {
+        self.resting = self.resting.map(|(rest, _)| (rest, now));
     }
 
     pub fn client_lags(&mut self, lag: Lag) {
@@ -107,8 +125,7 @@ impl Times {
     }
 
     /// A server that we did not listen to is not silent: we don't while the client lags.
-    pub fn listen(&mut self, awaits_server: bool, now: Instant) {
-        let listens = awaits_server && self.lag == Lag::None;
+    pub fn listen(&mut self, listens: bool, now: Instant) {
         self.silent = listens.then(|| self.silent.unwrap_or(now));
     }
 
@@ -123,16 +140,31 @@ impl Unit {
         self.times.limits = limits;
     }
 
+    /// How long the wait for a connection may be.
+    pub fn patience(&self) -> Duration {
+        let Times { limits, own, .. } = self.times;
+        own.map_or(limits.acquisition, |own| own.min(limits.acquisition))
+    }
+
+    /// The client has said how long the work may take, the wait for a connection included.
+    pub fn set_own_timeout(&mut self, timeout: Duration) {
+        self.times.own = Some(timeout);
+    }
+
     /// When a limit is reached, if it can be as things stand.
     pub fn due(&self, tracker: &Tracker, expiry: Expiry) -> Option<Instant> {
-        let Times { limits, began, quiet, told_alive, silent, abandoned, .. } = self.times;
-        let works = matches!(self.phase, Phase::Serving | Phase::Sending);
+        let Times { limits, began, own, told_alive, silent, abandoned, .. } = self.times;
+        let works = matches!(
+            self.phase,
+            Phase::Serving | Phase::Sending | Phase::Recovering(Recovery::Asked, _)
+        );
         match expiry {
             Expiry::Acquisition => self.is_waiting().then(|| began + limits.acquisition),
+            Expiry::OwnTimeout => own.filter(|_| self.is_waiting()).map(|limit| began + limit),
             Expiry::KeepAlive => (!self.is_abandoned()).then(|| told_alive + limits.keep_alive),
             Expiry::IdleInTransaction => {
-                let limit = limits.idle_in_transaction.filter(|_| self.awaits_client(tracker));
-                limit.map(|limit| quiet + limit)
+                let idle = self.times.resting.filter(|_| self.awaits_client(tracker));
+                limits.idle_in_transaction.zip(idle).map(|(limit, (_, since))| since + limit)
             }
             Expiry::Transaction => limits.transaction.filter(|_| works).map(|limit| began + limit),
             Expiry::Silence => limits.silence.zip(silent).map(|(limit, silent)| silent + limit),
@@ -164,10 +196,9 @@ impl Unit {
     ) {
         match expiry {
             Expiry::Acquisition => {
-                let reason = Reason::ConnectionAcquisitionTimeout;
-                effects.push(Effect::Count(reason));
-                self.refused(reason, effects);
+                self.waited_in_vain(Reason::ConnectionAcquisitionTimeout, effects);
             }
+            Expiry::OwnTimeout => self.waited_in_vain(Reason::TxTimeout, effects),
             Expiry::KeepAlive => {
                 self.times.told_alive = now;
                 if self.is_waiting() || (self.awaits_server(tracker) && self.times.lag == Lag::None)
@@ -184,18 +215,27 @@ impl Unit {
         }
     }
 
+    fn waited_in_vain(&mut self, reason: Reason, effects: &mut Effects) {
+        effects.push(Effect::Count(reason));
+        self.refused(reason, effects);
+    }
+
     /// The work is ended. A client that waits for an answer hears why with that answer, any other
     /// with its next request.
-    fn time_out(&mut self, tracker: &Tracker, reason: Reason, effects: &mut Effects) {
+    pub(super) fn time_out(&mut self, tracker: &Tracker, reason: Reason, effects: &mut Effects) {
         effects.push(Effect::Count(reason));
         let half_sent = self.phase == Phase::Sending;
-        let why = if tracker.unanswered().len() > 0 {
+        let reset = match self.phase {
+            Phase::Recovering(_, reset) => reset,
+            _ => Reset::Wanted,
+        };
+        let why = if owes_more_than_reset(tracker) {
             Recovery::Overdue(reason)
         } else {
             effects.push(Effect::Owe(reason));
             Recovery::Owed
         };
-        self.phase = Phase::Recovering(why, Reset::Wanted);
+        self.phase = Phase::Recovering(why, reset);
         if half_sent {
             effects.push(Effect::Lose(Reason::RequestBrokenOff));
         }

@@ -10,7 +10,7 @@ use crate::reason::Reason;
 impl Unit {
     /// Whether nobody can say any more if the unit's work was carried out.
     pub fn is_outcome_unknown(&self, tracker: &Tracker, loss: Loss) -> bool {
-        if matches!(self.phase, Phase::Recovering(Recovery::Told, _)) {
+        if matches!(self.phase, Phase::Recovering(Recovery::Told | Recovery::CutTold, _)) {
             return false;
         }
         match self.kind {
@@ -31,19 +31,28 @@ impl Unit {
         if let Phase::Abandoned(ending, _) = phase {
             return effects.push(Effect::Close(ending));
         }
-        if is_unknown || loss.told == Told::MidMessage {
+        // What was kept from the client ends nowhere for it.
+        let is_mid_message = loss.told == Told::MidMessage
+            && !matches!(phase, Phase::Recovering(Recovery::Cut(_) | Recovery::CutTold, _));
+        if is_unknown || is_mid_message {
             return effects.push(Effect::Close(Ending::Because(Reason::OutcomeUnknown)));
         }
         let unanswered =
             tracker.unanswered().filter(|request| *request != RequestTag::Reset).count();
         match (phase, unanswered) {
             // It knows already, or is about to end the failure by itself.
-            (Phase::Recovering(Recovery::Told | Recovery::Owed | Recovery::Asked, _), 0) => {}
+            (
+                Phase::Recovering(
+                    Recovery::Told | Recovery::CutTold | Recovery::Owed | Recovery::Asked,
+                    _,
+                ),
+                0,
+            ) => {}
             (Phase::Recovering(Recovery::Overdue(reason), _), 0) => {
                 effects.push(Effect::Owe(reason));
             }
             (_, 0) => effects.push(Effect::Owe(Reason::UpstreamClosed)),
-            (Phase::Recovering(Recovery::Told, _), unanswered) => {
+            (Phase::Recovering(Recovery::Told | Recovery::CutTold, _), unanswered) => {
                 effects.push(Effect::Ignore(unanswered));
             }
             // Only the first one fails; the rest is ignored because of it.
@@ -58,7 +67,7 @@ impl Unit {
 /// What the client is told: our own time-out if that began it.
 fn reason_in(phase: Phase) -> Reason {
     match phase {
-        Phase::Recovering(Recovery::Overdue(reason), _) => reason,
+        Phase::Recovering(Recovery::Overdue(reason) | Recovery::Cut(reason), _) => reason,
         _ => Reason::UpstreamClosed,
     }
 }

@@ -35,6 +35,11 @@ fn pools() {
     run::<InMemory>(include_str!("../scripts/pools.txt"), 10);
 }
 
+#[test]
+fn contention() {
+    run::<InMemory>(include_str!("../scripts/contention.txt"), 10);
+}
+
 /// What a newcomer reads first must hold.
 #[test]
 fn the_example_that_explains_conversations() {

@@ -56,6 +56,8 @@ pub struct Client {
     pub unanswered: Vec<Asked>,
     pub asked: u8,
     pub is_mid_request: bool,
+    /// It has been sent half a RECORD.
+    pub is_mid_record: bool,
     /// It does not take what it is sent.
     pub lag: Lag,
     /// It has left, or was closed.
@@ -66,6 +68,8 @@ pub struct Client {
     pub done: u16,
     pub possible: u16,
     pub denied: u16,
+    /// By the number of the request that takes them: records were kept from the client.
+    pub kept_back: u16,
 }
 
 /// Times are left out: none of them passes, the exploration lets any limit be reached at any time that
@@ -75,8 +79,8 @@ impl Hash for Client {
         let unit = self.unit.as_ref().map(|unit| (unit.kind, unit.phase));
         (self.view, unit, self.first, self.connection).hash(state);
         (&self.inbox, &self.unanswered, self.asked).hash(state);
-        (self.is_mid_request, self.lag, self.is_gone).hash(state);
-        (self.forwarded, self.done, self.possible, self.denied).hash(state);
+        (self.is_mid_request, self.is_mid_record, self.lag, self.is_gone).hash(state);
+        (self.forwarded, self.done, self.possible, self.denied, self.kept_back).hash(state);
     }
 }
 
@@ -92,12 +96,14 @@ impl Client {
             unanswered: Vec::new(),
             asked: 0,
             is_mid_request: false,
+            is_mid_record: false,
             lag: Lag::None,
             is_gone: false,
             forwarded: 0,
             done: 0,
             possible: 0,
             denied: 0,
+            kept_back: 0,
         }
     }
 
@@ -135,6 +141,19 @@ impl Client {
         let knows = self.view == View::Failed || self.unanswered.iter().any(is_reset);
         match summary {
             Summary::Ignored if !knows => Err(Violation(violation::IGNORED_ALONE)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a client that is told of the end of a result has its records.
+    pub fn check_records(&self, asked: Asked, summary: Summary) -> Result<(), Violation> {
+        if self.is_mid_record {
+            return Err(Violation(violation::MID_RECORD));
+        }
+        match summary {
+            Summary::Success { .. } if self.kept_back & 1 << asked.number != 0 => {
+                Err(Violation(violation::RECORDS_MISSING))
+            }
             _ => Ok(()),
         }
     }

@@ -47,7 +47,15 @@ impl World {
     ) -> Checked {
         match effect {
             Effect::Forward => self.forward(step, c)?,
-            Effect::Hold | Effect::Swallow | Effect::Stream | Effect::Noop | Effect::Count(_) => {}
+            Effect::Hold | Effect::Noop | Effect::Count(_) => {}
+            Effect::Stream => self.clients[c].is_mid_record = !self.clients[c].is_mid_record,
+            Effect::Swallow => {
+                let client = &mut self.clients[c];
+                let is_served = client.unit.as_ref().is_some_and(|unit| !unit.is_abandoned());
+                if let Some(asked) = client.unanswered.first().filter(|_| is_served) {
+                    client.kept_back |= 1 << asked.number;
+                }
+            }
             Effect::Refuse(_) | Effect::Cancel => {
                 let refused = self.clients[c].inbox.remove(0);
                 let summary = match effect {
@@ -152,6 +160,8 @@ impl World {
         let loss = Loss {
             reason,
             sent: if connection.is_written { Sent::Something } else { Sent::Nothing },
+            // The pump sees where the server stands, which is not where the client does if it was
+            // sent less.
             told: if connection.is_mid_record { Told::MidMessage } else { Told::BetweenMessages },
         };
         let possible = connection.may_still_commit();
@@ -190,6 +200,7 @@ impl World {
         if asked.number != number {
             return Err(Violation(violation::OUT_OF_ORDER));
         }
+        client.check_records(asked, summary)?;
         client.check_outcome(asked, summary)
     }
 }

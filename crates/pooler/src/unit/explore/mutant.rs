@@ -6,7 +6,7 @@ use bolt::{RequestTag, Summary, Tracker};
 use super::violation;
 use crate::reason::Reason;
 use crate::unit::expiry::Expiry;
-use crate::unit::{Answer, Effect, Ending, Event, Success};
+use crate::unit::{Answer, At, Effect, Ending, Event, Success};
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +34,17 @@ pub enum Mutant {
     WaitsForEver,
     /// What comes after a unit is sent on its connection.
     SendsTheNextUnit,
+    /// What is kept from a client that reads nothing begins in the middle of a record.
+    CutsMidRecord,
+    /// The end of a result is passed on although records of it were not.
+    HidesTheCut,
     /// A client whose connection is being reset is told of answers that are for nobody.
     TellsTheGone,
 }
 
 impl Mutant {
     /// Each with what the exploration has to say of it.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::ResetOvertakes, violation::RESET_OVERTAKES),
         (Self::SendsAfterRelease, violation::SENT_AFTER_RELEASE),
         (Self::ReleasesEarly, violation::RELEASED_DIRTY),
@@ -54,6 +58,8 @@ impl Mutant {
         (Self::ForgetsReset, violation::NOT_SERVED),
         (Self::WaitsForEver, violation::NOT_FREED),
         (Self::SendsTheNextUnit, violation::ILLEGAL),
+        (Self::CutsMidRecord, violation::MID_RECORD),
+        (Self::HidesTheCut, violation::RECORDS_MISSING),
         (Self::TellsTheGone, violation::TOLD_THE_GONE),
     ];
 
@@ -66,6 +72,7 @@ impl Mutant {
             (Self::BelievesTheGoing, Event::Answer(Answer::Unavailable)) => {
                 Event::Answer(Answer::Failure)
             }
+            (Self::CutsMidRecord, Event::Records(_)) => Event::Records(At::Boundary),
             _ => event,
         }
     }
@@ -116,6 +123,13 @@ impl Mutant {
             {
                 tracker.sent(request);
                 effects = vec![Effect::Forward];
+            }
+            (Self::HidesTheCut, Event::Answer(Answer::Success(_))) => {
+                effects.iter_mut().for_each(|effect| {
+                    if matches!(effect, Effect::Fail(_)) {
+                        *effect = Effect::Answer(tracker.state());
+                    }
+                });
             }
             (Self::TellsTheGone, _) => effects.iter_mut().for_each(|effect| {
                 if *effect == Effect::Swallow {

@@ -25,6 +25,7 @@ enum Action {
     Refuse(usize),
     Expire(usize, Expiry),
     Lag(usize, Lag),
+    Contend(usize),
     Serve(usize, Outcome),
     End(usize, Carried),
     Intrude(usize),
@@ -170,6 +171,7 @@ fn actions(world: &World, setting: &Setting) -> Vec<Action> {
         let may_pass =
             Expiry::ALL.into_iter().filter(|expiry| unit.due(tracker, *expiry).is_some());
         actions.extend(may_pass.map(|expiry| Action::Expire(c, expiry)));
+        actions.extend(unit.resting().map(|_| Action::Contend(c)));
     }
     for (k, connection) in world.connections.iter().enumerate() {
         let Some(connection) = connection else { continue };
@@ -200,6 +202,7 @@ fn take(world: &mut World, step: &mut Step<'_>, action: Action) -> Result<(), Vi
         Action::Refuse(c) => world.refuse(step, c),
         Action::Expire(c, expiry) => world.expire(step, c, expiry),
         Action::Lag(c, lag) => world.lag(step, c, lag),
+        Action::Contend(c) => world.contend(step, c),
         Action::Serve(k, outcome) => world.serve(step, k, outcome),
         Action::End(k, carried) => world.end(step, k, carried),
         Action::Intrude(k) => world.intrude(step, k),

@@ -8,7 +8,7 @@ use super::ending::Carried;
 use super::violation::{self, Violation};
 use super::world::{Step, World};
 use crate::reason::Reason;
-use crate::unit::{Answer, Event, Success};
+use crate::unit::{Answer, At, Event, Success};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Connection {
@@ -326,8 +326,9 @@ impl World {
         step.trace.served(k, outcome);
         connection.has_answered = true;
         if outcome == Outcome::Record {
+            let at = if connection.is_mid_record { At::MidRecord } else { At::Boundary };
             connection.is_mid_record = !connection.is_mid_record;
-            self.feed(step, c, Event::Records, None)?;
+            self.feed(step, c, Event::Records(at), None)?;
             return self.pump(step, c);
         }
         let Received::Of { asked, .. } = connection.received.remove(0) else {

@@ -19,3 +19,5 @@ pub const DONE_LATER: &str = "work is done that was told to have failed";
 pub const IGNORED_ALONE: &str = "a request is ignored for a client that knows of no failure";
 pub const NOT_SERVED: &str = "somebody is never answered, though everybody does what it should";
 pub const NOT_FREED: &str = "a connection is never freed, though its client has left";
+pub const MID_RECORD: &str = "a client is told something in the middle of a record";
+pub const RECORDS_MISSING: &str = "a result is told to be whole of which records were kept back";

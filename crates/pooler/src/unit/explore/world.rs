@@ -2,6 +2,8 @@
 //! a server at the other end. The units of work and the views are the product's own; the rest is as
 //! small as it can be and still show what may go wrong.
 
+use std::time::Duration;
+
 use bolt::{RequestTag, ServerState};
 use tokio::time::Instant;
 
@@ -114,6 +116,13 @@ impl World {
         self.pump(step, c)
     }
 
+    /// Somebody waits for what a client lets rest.
+    pub fn contend(&mut self, step: &mut Step<'_>, c: usize) -> Checked {
+        step.trace.note("# others wait in vain for what a client lets rest");
+        self.feed(step, c, Event::Contended, None)?;
+        self.pump(step, c)
+    }
+
     /// The pooler is going.
     pub fn drain(&mut self, step: &mut Step<'_>) -> Checked {
         step.trace.note("DRAIN");
@@ -206,7 +215,9 @@ impl World {
 
     fn begin(&mut self, step: &mut Step<'_>, c: usize, kind: Kind, first: u8) -> Checked {
         let client = &mut self.clients[c];
-        client.unit = Some(Unit::new(kind, limits(), step.now));
+        let mut unit = Unit::new(kind, limits(), step.now);
+        unit.set_own_timeout(LIMIT);
+        client.unit = Some(unit);
         client.first = first;
         if self.is_draining {
             self.feed(step, c, Event::Draining, None)?;
@@ -294,12 +305,13 @@ fn offered(asked: Asked) -> Event {
 
 /// All limits are on.
 fn limits() -> UnitLimits {
-    let some = std::time::Duration::from_secs(1);
     UnitLimits {
-        acquisition: some,
-        keep_alive: some,
-        idle_in_transaction: Some(some),
-        transaction: Some(some),
-        silence: Some(some),
+        acquisition: LIMIT,
+        keep_alive: LIMIT,
+        idle_in_transaction: Some(LIMIT),
+        transaction: Some(LIMIT),
+        silence: Some(LIMIT),
     }
 }
+
+const LIMIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,131 @@
+//! What is done for those who wait about clients that let their connections rest: others are opened in
+//! their stead, and when that is not possible any more, the one that has rested for longest has to come
+//! back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harmless::{NAME_CHARS, short};
+use tokio::time::Instant;
+
+use super::hold::Held;
+use super::state::State;
+use super::{Actions, Pool};
+use crate::unit::Rest;
+
+impl Pool {
+    pub(super) fn numbers_waiting(&self) -> usize {
+        self.look(State::waiting)
+    }
+
+    /// Serves those who wait, as far as connections rest.
+    pub(super) fn relieve(self: &Arc<Self>) {
+        self.change(|state, actions| {
+            if !state.is_anybody_waiting() {
+                return;
+            }
+            state.park();
+            self.grow(state, actions, None);
+            self.end_contention(state, actions);
+        });
+    }
+
+    /// Has as many clients give their connections back as others have waited for too long in vain, as
+    /// far as that helps: somebody who may have a connection beside those that rest is not kept waiting
+    /// by them.
+    fn end_contention(&self, state: &mut State, actions: &mut Actions) {
+        let Some(before) = self.contended_before() else { return };
+        let limits = self.around.limits.now();
+        for _ in 0..state.waiting_in_vain(before) {
+            let rests_too_long = state.longest_parked().is_some_and(|since| since <= before);
+            let parked_then = state.parked().saturating_sub(1).min(limits.max_parked_connections());
+            let helps = state.open() <= limits.max_connection_pool_size + parked_then;
+            if !rests_too_long || !helps {
+                return;
+            }
+            actions.wake.extend(state.contend_longest());
+        }
+    }
+
+    /// Whether somebody has waited for too long, and nothing of the pool's own is on its way.
+    pub(super) fn waits_in_vain(&self) -> bool {
+        let before = self.contended_before();
+        before.is_some_and(|before| self.look(|state| state.waiting_in_vain(before) > 0))
+    }
+
+    /// Since when the connection has rested that has done so for longest, if that is too long. Nothing
+    /// if one is on its way back already.
+    pub(super) fn rests_too_long(&self) -> Option<Instant> {
+        let before = self.contended_before()?;
+        self.look(|state| state.longest_parked().filter(|_| !state.has_leaving()))
+            .filter(|since| *since <= before)
+    }
+
+    /// Parks what rests, for those of other pools that wait.
+    pub(super) fn park(self: &Arc<Self>) {
+        self.change(|state, _| state.park());
+    }
+
+    /// The client that lets its connection rest for longest has to give it back.
+    pub(super) fn contend_longest(self: &Arc<Self>) {
+        self.change(|state, actions| actions.wake.extend(state.contend_longest()));
+    }
+
+    /// What has rested, or waited, since then has done so for too long.
+    fn contended_before(&self) -> Option<Instant> {
+        Instant::now().checked_sub(self.around.limits.now().contended_idle_timeout()?)
+    }
+
+    /// Who holds the connections of this pool now.
+    pub fn holders(&self) -> Holders {
+        let mut holders = Holders::default();
+        let held: Vec<_> = self.look(|state| state.held().collect());
+        for Held { holder, rest } in held {
+            let agent = holder.client.user_agent().unwrap_or("an unknown application");
+            let agent = short(agent, NAME_CHARS).into_owned();
+            let entry = holders.0.entry(agent).or_default();
+            entry.count += 1;
+            entry.longest = entry.longest.max((holder.since.elapsed(), rest));
+        }
+        holders
+    }
+}
+
+/// Who holds connections, by application.
+#[derive(Debug, Default)]
+pub(crate) struct Holders(BTreeMap<String, Share>);
+
+#[derive(Debug, Default)]
+struct Share {
+    count: usize,
+    /// How long the one has been held that was so for longest, and how it rests.
+    longest: (Duration, Option<Rest>),
+}
+
+/// For example "20 held: 17 by airflow/3.0 (longest for 312 s, idle in transaction), 3 by load.py
+/// (longest for 2 s, at work)".
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total: usize = self.0.values().map(|share| share.count).sum();
+        write!(f, "{total} held")?;
+        let mut shares: Vec<_> = self.0.iter().collect();
+        shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.count));
+        for (place, (agent, share)) in shares.iter().take(NAMED_MAX).enumerate() {
+            let between = if place == 0 { ": " } else { ", " };
+            let (longest, rest) = share.longest;
+            let doing = rest.map_or("at work", Rest::words);
+            let (count, seconds) = (share.count, longest.as_secs());
+            write!(f, "{between}{count} by {agent} (longest for {seconds} s, {doing})")?;
+        }
+        let others: usize = shares.iter().skip(NAMED_MAX).map(|(_, share)| share.count).sum();
+        if others > 0 {
+            write!(f, ", {others} by others")?;
+        }
+        Ok(())
+    }
+}
+
+/// So many applications are named.
+const NAMED_MAX: usize = 3;

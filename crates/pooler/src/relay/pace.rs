@@ -1,0 +1,82 @@
+//! How fast a client goes on with what it has begun: whether it takes what it is sent, whether its
+//! connection rests, and what is done when others wait for that.
+
+use bytes::BytesMut;
+
+use super::Pump;
+use crate::client::Room;
+use crate::unit::{Event, Lag};
+
+/// How much of what was under way has got on, so that somebody slow can be told from somebody who has
+/// stopped.
+#[derive(Default)]
+pub(super) struct Pace(u64);
+
+impl Pace {
+    /// Begins anew when so much has been carried.
+    pub fn from(carried: u64) -> Self {
+        Self(carried)
+    }
+
+    /// Whether a fair amount more has been carried than when this was last so.
+    fn is_fair(&mut self, carried: u64) -> bool {
+        let is_fair = carried >= self.0 + FAIR_BYTES;
+        if is_fair {
+            self.0 = carried;
+        }
+        is_fair
+    }
+}
+
+impl Pump<'_> {
+    /// Tells the unit whether the client takes what it is sent, and whether it has got on.
+    pub(super) fn note_lag(&mut self) {
+        let lag = match self.client.room() {
+            Room::Some => Lag::None,
+            Room::None => Lag::Some,
+        };
+        if lag != self.lag {
+            self.lag = lag;
+            self.feed(Event::ClientLags(lag));
+        }
+        let sent = self.lease.as_ref().map_or(0, |lease| lease.wire.counts().1);
+        if self.pace.is_fair(self.client.taken() + sent) {
+            self.feed(Event::Progress);
+        }
+    }
+
+    /// Tells the pool when the connection comes to rest, and when it goes on.
+    pub(super) fn note_rest(&mut self) {
+        let resting = self.unit.resting();
+        if resting != self.resting {
+            self.resting = resting;
+            if let Some(lease) = &self.lease {
+                lease.rests(resting);
+            }
+        }
+    }
+
+    /// Others wait for the connection, and the pool has decided that it is this client that has to give
+    /// it back.
+    pub(super) fn contended(&mut self) {
+        let ends = self.feed(Event::Contended).into_iter().next().is_some();
+        match &self.lease {
+            Some(lease) if ends => lease.hold().leaves(),
+            Some(lease) => lease.rests(None),
+            None => {}
+        }
+    }
+
+    /// Passes records on.
+    pub(super) fn stream(&mut self, bytes: &mut BytesMut) {
+        self.client.stream(std::mem::take(bytes));
+        let overrules = self.with_tracker(|unit, tracker, _| unit.overrules_lag(tracker));
+        if overrules && self.client.has_too_much() {
+            // The end of a record that the client does not take is too long to be kept for it.
+            self.client_left();
+        }
+    }
+}
+
+/// A client that sends or takes less than this in a second lets its connection rest.
+const FAIR_BYTES: u64 = 16 * 1024;
