@@ -141,7 +141,7 @@ fn reload(arguments: &Arguments, started: &Config, pooler: &Pooler, logging: &Lo
 fn fit_to_open_files(config: &mut Config, files_max: usize) -> Result<()> {
     let limits = &mut config.limits;
     let upstream = match limits.max_upstream_connections {
-        0 => limits.max_connection_pool_size,
+        0 => limits.max_connection_pool_size + limits.max_parked_connections(),
         limit => limit,
     };
     let left = files_max.saturating_sub(SPARE_FILES + upstream);

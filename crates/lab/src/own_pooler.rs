@@ -52,6 +52,9 @@ impl OwnPooler {
 fn config(target: &Target, pool_size: usize) -> Config {
     let mut config = Config::new(target.clone());
     config.limits.max_connection_pool_size = pool_size;
+    // A task on a busy machine may rest for a second inside a transaction. What is shown here is that the
+    // size of the pool is the limit.
+    config.limits.max_parked_connections = Some(0);
     // There is only one user, so that the size of the pool is the limit. Zero means no other one.
     config.limits.max_upstream_connections = 0;
     // When the pooler is shut down, the tasks have ended and nobody else uses it: there is nothing to

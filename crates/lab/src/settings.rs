@@ -177,7 +177,8 @@ impl FromStr for Pattern {
 }
 
 /// The most connections that a pooler with a pool of this size holds for one user. The one on top
-/// is for checking a password while the pool is full.
+/// is for checking a password while the pool is full. The lab's own pooler opens none in the stead of
+/// those that rest.
 pub fn pooled_connections_max(pool_size: usize) -> usize {
     pool_size.saturating_add(1)
 }

@@ -121,8 +121,9 @@ def check(rows, tasks):
             fail(f"{name} opened {opened} connections, not {CALLS} for each of {tasks} tasks")
         if name == "improved" and opened != tasks:
             fail(f"{name} opened {opened} connections, not one for each of {tasks} tasks")
-        if name == "pooled" and opened > limit + 1:
-            fail(f"{name} opened {opened} connections, more than {limit} and one to check the password")
+        # Others may be opened in the stead of those that rest for a second, and one checks the password.
+        if name == "pooled" and opened > 2 * limit + 1:
+            fail(f"{name} opened {opened} connections, more than {limit}, as many parked, and one to check the password")
         if row["executor"] == "CeleryExecutor" and row["hosts"] != 2:
             fail(f"{row['hosts']} of the two workers took tasks")
 

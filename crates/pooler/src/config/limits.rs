@@ -147,7 +147,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn max_parked_connections(&self) -> usize {
+    /// See the field.
+    pub fn max_parked_connections(&self) -> usize {
         self.max_parked_connections.unwrap_or(self.max_connection_pool_size)
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harmless::{NAME_CHARS, short};
+use harmless::{NAME_CHARS, line, short};
 use tokio::time::Instant;
 
 use super::hold::Held;
@@ -84,7 +84,7 @@ impl Pool {
         let held: Vec<_> = self.look(|state| state.held().collect());
         for Held { holder, rest } in held {
             let agent = holder.client.user_agent().unwrap_or("an unknown application");
-            let agent = short(agent, NAME_CHARS).into_owned();
+            let agent = line(&short(agent, NAME_CHARS)).into_owned();
             let entry = holders.0.entry(agent).or_default();
             entry.count += 1;
             entry.longest = entry.longest.max((holder.since.elapsed(), rest));
