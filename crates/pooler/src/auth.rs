@@ -15,6 +15,7 @@ mod refusals;
 mod source;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::sync::{Arc, Mutex};
 
@@ -51,17 +52,26 @@ pub(crate) struct Directory {
     state: Ranked<Mutex<Memory>>,
 }
 
-/// A client's place among those of its principal, given up when dropped.
+/// A client's place among those of its pool and of its user, given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub pool: Arc<Pool>,
     id: MemberId,
+    directory: Arc<Directory>,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         self.pool.left(self.id);
+        self.directory.change(|state| state.users.left(self.pool.user));
     }
+}
+
+/// Why a client that is who it says can't come in.
+enum Barred {
+    /// Its user has so many clients already.
+    TooManyClients,
+    Pool(JoinError),
 }
 
 /// What a client wants to come in with.
@@ -262,7 +272,7 @@ impl Directory {
 
     /// While checks are limited, what the open connections of a pool were opened with is good enough:
     /// somebody else's wrong passwords take nothing from those who have the right one.
-    fn admit_if_open(&self, login: &Login) -> Step {
+    fn admit_if_open(self: &Arc<Self>, login: &Login) -> Step {
         let pool = self.change(|state| state.pool_of(&login.key));
         if pool.is_some_and(|pool| pool.is_open_with(login.digest())) {
             return self.admit(login, LoginOutcome::Cached);
@@ -273,38 +283,54 @@ impl Directory {
 
     /// Lets a client join the pool of its identity. `outcome` says how it is known to be who it
     /// says.
-    fn admit(&self, login: &Login, outcome: LoginOutcome) -> Step {
+    fn admit(self: &Arc<Self>, login: &Login, outcome: LoginOutcome) -> Step {
         loop {
             let pool = self.pool_of(&login.key);
-            match self.member(&pool, login) {
-                Err(JoinError::Refused) => return Step::CheckAgain,
+            let joined = match self.member(&pool, login) {
+                Err(Barred::Pool(JoinError::Refused)) => return Step::CheckAgain,
                 // It was given up as unused in this very moment.
-                Err(JoinError::Closed) => self.forget_pool(&login.key, pool.id),
-                Ok(member) => {
-                    self.around.metrics.login(outcome);
-                    return Step::Done(Ok((member, Dictionary::new())));
+                Err(Barred::Pool(JoinError::Closed)) => {
+                    self.forget_pool(&login.key, pool.id);
+                    continue;
                 }
-                Err(JoinError::Full) => {
-                    self.around.metrics.login(outcome);
-                    return Step::Done(Err(self.too_many_clients()));
-                }
-            }
+                joined => joined,
+            };
+            self.around.metrics.login(outcome);
+            return Step::Done(self.told(joined, Dictionary::new()));
         }
     }
 
     /// Lets a client join a pool that is not its identity's.
-    fn join(&self, pool: Arc<Pool>, login: &Login, metadata: Dictionary) -> Step {
+    fn join(self: &Arc<Self>, pool: Arc<Pool>, login: &Login, metadata: Dictionary) -> Step {
         let joined = self.member(&pool, login);
-        if let Err(JoinError::Refused | JoinError::Closed) = joined {
+        if let Err(Barred::Pool(JoinError::Refused | JoinError::Closed)) = joined {
             return Step::CheckAgain;
         }
         self.around.metrics.login(LoginOutcome::Verified);
-        Step::Done(joined.map(|member| (member, metadata)).map_err(|_| self.too_many_clients()))
+        Step::Done(self.told(joined, metadata))
     }
 
-    fn member(&self, pool: &Arc<Pool>, login: &Login) -> Result<Member, JoinError> {
-        let id = pool.join(&login.class, &login.credential, self.clients_max())?;
-        Ok(Member { pool: pool.clone(), id })
+    fn told(
+        &self,
+        joined: Result<Member, Barred>,
+        metadata: Dictionary,
+    ) -> Result<(Member, Dictionary), Failure> {
+        joined.map(|member| (member, metadata)).map_err(|barred| match barred {
+            Barred::TooManyClients => {
+                failures::too_many_clients(self.clients_max().unwrap_or_default())
+            }
+            Barred::Pool(_) => failures::too_many_kinds(),
+        })
+    }
+
+    fn member(self: &Arc<Self>, pool: &Arc<Pool>, login: &Login) -> Result<Member, Barred> {
+        let id = pool.join(&login.class, &login.credential).map_err(Barred::Pool)?;
+        let max = self.clients_max();
+        if self.change(|state| state.users.join(pool.user, max)) {
+            return Ok(Member { pool: pool.clone(), id, directory: self.clone() });
+        }
+        pool.left(id);
+        Err(Barred::TooManyClients)
     }
 
     fn clients_max(&self) -> Option<usize> {
@@ -312,10 +338,6 @@ impl Directory {
             0 => None,
             max => Some(max),
         }
-    }
-
-    fn too_many_clients(&self) -> Failure {
-        failures::too_many_clients(self.clients_max().unwrap_or_default())
     }
 }
 

@@ -9,7 +9,7 @@ use bolt::{Failure, RequestTag, ServerState};
 
 use crate::config::Limits;
 use crate::inbox::INBOX_LIMITS;
-use crate::pool::Holders;
+use crate::pool::{Holders, KINDS_MAX};
 use crate::reason::Reason;
 
 /// What a unit of work that ends for `reason` is told.
@@ -72,6 +72,16 @@ pub(crate) fn too_many_clients(limit: usize) -> Failure {
     Failure::new(
         code::RESOURCE_EXHAUSTION,
         format!("BoltBouncer: this user has {limit} connections (max_user_client_connections)"),
+    )
+}
+
+pub(crate) fn too_many_kinds() -> Failure {
+    Failure::new(
+        code::RESOURCE_EXHAUSTION,
+        format!(
+            "BoltBouncer: the clients of this user need {KINDS_MAX} kinds of connections already, \
+             which differ in Bolt version, routing or notification filter; there may be no more"
+        ),
     )
 }
 

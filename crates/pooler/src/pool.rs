@@ -15,6 +15,8 @@ mod lease;
 mod leases;
 mod login;
 mod maintenance;
+mod members;
+mod owner;
 mod queue;
 mod state;
 #[cfg(test)]
@@ -43,10 +45,13 @@ pub(crate) use budget::{Budget, Permit};
 pub(crate) use contention::Holders;
 pub(crate) use hold::Hold;
 pub(crate) use lease::Lease;
-pub(crate) use state::{JoinError, MemberId};
+pub(crate) use members::{KINDS_MAX, MemberId};
+pub(crate) use owner::{Owner, UserId};
+pub(crate) use state::JoinError;
 pub(crate) use ticket::{Acquired, Reply, Ticket};
 
 use actions::Actions;
+use budget::Claim;
 use connection::Connection;
 use state::{Next, State};
 
@@ -67,8 +72,9 @@ pub(crate) struct PoolId(pub u64);
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub id: PoolId,
-    /// The principal, for people; empty if the scheme has none.
+    /// See [`Owner::name`].
     pub name: String,
+    pub user: UserId,
     /// Connections serve one unit of work only: they belong to somebody who has to change an
     /// expired password first.
     pub is_single_use: bool,
@@ -105,23 +111,23 @@ impl Pool {
 /// Connections.
 impl Pool {
     /// A pool whose connections are used again and again.
-    pub fn shared(id: PoolId, name: String, around: Arc<Surroundings>) -> Arc<Self> {
-        Self::start(id, name, false, around)
+    pub fn shared(id: PoolId, owner: Owner, around: Arc<Surroundings>) -> Arc<Self> {
+        Self::start(id, owner, false, around)
     }
 
     /// A pool for somebody who has to change an expired password; see [`Pool::is_single_use`].
-    pub fn single_use(id: PoolId, name: String, around: Arc<Surroundings>) -> Arc<Self> {
-        Self::start(id, name, true, around)
+    pub fn single_use(id: PoolId, owner: Owner, around: Arc<Surroundings>) -> Arc<Self> {
+        Self::start(id, owner, true, around)
     }
 
     fn start(
         id: PoolId,
-        name: String,
+        Owner { name, user }: Owner,
         is_single_use: bool,
         around: Arc<Surroundings>,
     ) -> Arc<Self> {
         let state = Ranked::mutex(Rank::Pool, State::default());
-        let pool = Arc::new(Self { id, name, is_single_use, around, state });
+        let pool = Arc::new(Self { id, name, user, is_single_use, around, state });
         maintenance::start(&pool);
         pool
     }
@@ -165,8 +171,7 @@ impl Pool {
         let size_max = self.size_allowed(state);
         connection.idle_since = Instant::now();
         // One that has served nobody yet stays with those for whom it was opened.
-        let claimant =
-            if connection.was_used { self.around.budget.claimant(self.id) } else { None };
+        let claimant = if connection.was_used { self.around.budget.claimant(self) } else { None };
         if let Some(claimant) = claimant {
             state.end(&connection);
             actions.give(connection, claimant);
@@ -248,6 +253,11 @@ impl Pool {
         }
     }
 
+    /// What the pool says when it wants to open a connection.
+    fn claim(&self, state: &State) -> Claim {
+        Claim { pool: self.id, user: self.user, allowed: self.size_allowed(state) }
+    }
+
     /// How many connections there may be: for each that rests in the hands of a client another one, up
     /// to a limit.
     fn size_allowed(&self, state: &State) -> usize {
@@ -309,15 +319,14 @@ impl Pool {
 
 /// Clients.
 impl Pool {
-    /// A client more, unless there are `max` already. What it has logged in with, and what is known
-    /// to be good, serves to open connections if the pool has nothing yet.
+    /// A client more. What it has logged in with, and what is known to be good, serves to open
+    /// connections if the pool has nothing yet.
     pub fn join(
         self: &Arc<Self>,
         class: &Arc<Class>,
         credential: &Arc<Credential>,
-        max: Option<usize>,
     ) -> Result<MemberId, JoinError> {
-        self.change(|state, _| state.join(class, credential, max))
+        self.change(|state, _| state.join(class, credential))
     }
 
     pub fn left(self: &Arc<Self>, member: MemberId) {

@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use crate::auth::Directory;
+use crate::class::Classes;
 use crate::clients::Clients;
 use crate::config::{ClientTls, Config, Limits};
 use crate::limits::CurrentLimits;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     around: Arc<Surroundings>,
     directory: Arc<Directory>,
     pub clients: Arc<Clients>,
+    pub classes: Classes,
     pub registry: Registry,
     advertised_address: Ranked<RwLock<Option<String>>>,
     pub listening: SocketAddr,
@@ -45,6 +47,7 @@ impl Shared {
             directory: Directory::new(around.clone()),
             around,
             clients: Arc::default(),
+            classes: Classes::default(),
             registry,
             advertised_address: Ranked::rw_lock(
                 Rank::AdvertisedAddress,

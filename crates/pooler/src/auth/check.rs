@@ -109,8 +109,8 @@ impl CheckJob {
 
     /// A pool for those who have to change their password first.
     fn expired(&self) -> Arc<Pool> {
-        let name = self.login.key.name().to_owned();
-        Pool::single_use(self.directory.new_pool_id(), name, self.directory.around.clone())
+        let (id, owner) = self.directory.new_pool(&self.login.key);
+        Pool::single_use(id, owner, self.directory.around.clone())
     }
 
     fn adopt(&self, pool: &Arc<Pool>, upstream: Box<Upstream>) {

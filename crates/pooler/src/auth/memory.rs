@@ -12,8 +12,9 @@ use super::guesses::Guesses;
 use super::identity::IdentityKey;
 use super::record::Record;
 use super::refusals::Refusals;
+use super::users::Users;
 use crate::credential::Credential;
-use crate::pool::{Pool, PoolId};
+use crate::pool::{Owner, Pool, PoolId, UserId};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -22,6 +23,7 @@ pub(super) struct Memory {
     pub refusals: Refusals,
     pub guesses: Guesses,
     pub checks: Checks,
+    pub users: Users,
     /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
     pub generation: u64,
 }
@@ -73,7 +75,8 @@ impl Directory {
         if let Some(pool) = self.change(|state| state.pool_of(key)) {
             return pool;
         }
-        let new = Pool::shared(self.new_pool_id(), key.name().to_owned(), self.around.clone());
+        let (id, owner) = self.new_pool(key);
+        let new = Pool::shared(id, owner, self.around.clone());
         // Somebody else may have been quicker.
         self.change(|state| state.record(key).pool_or(&new))
     }
@@ -82,8 +85,11 @@ impl Directory {
         let _forgotten = self.change(|state| state.records.get_mut(key)?.take_pool(id));
     }
 
-    pub(super) fn new_pool_id(&self) -> PoolId {
-        PoolId(self.ids.next())
+    /// What a pool for this identity is called.
+    pub(super) fn new_pool(&self, key: &IdentityKey) -> (PoolId, Owner) {
+        let id = PoolId(self.ids.next());
+        let named = key.principal().map(|name| UserId::Named(self.around.tries.name_id(name)));
+        (id, Owner { name: key.name().to_owned(), user: named.unwrap_or(UserId::Alone(id)) })
     }
 
     /// The one door to the state. `change` may not call anything that takes the lock of a pool.

@@ -53,6 +53,32 @@ async fn a_check_goes_on_while_anybody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn clients_count_by_name_whatever_else_is_in_their_tokens() {
+    let limits = Limits { max_user_client_connections: 2, ..Limits::default() };
+    let directory = Directory::new(surroundings(limits));
+    let enter = |auth: Auth| {
+        let login = directory.identified(auth, &class(8), Source::Unknown);
+        match directory.admit(&login, LoginOutcome::Verified) {
+            Step::Done(entered) => {
+                entered.map(|(member, _)| member).map_err(|failure| failure.code)
+            }
+            _ => panic!("there is nothing to check"),
+        }
+    };
+    let eve = |more: i64| {
+        let mut token = Auth::basic("eve", "secret");
+        token.0.push("foo", more);
+        token
+    };
+    let (one, two) = (enter(eve(1)).unwrap(), enter(eve(2)).unwrap());
+    assert_ne!(one.pool.id, two.pool.id);
+    assert_eq!(enter(eve(3)).unwrap_err(), code::RESOURCE_EXHAUSTION);
+    enter(Auth::basic("neo4j", "secret")).unwrap();
+    drop(one);
+    enter(eve(3)).unwrap();
+}
+
+#[tokio::test]
 async fn nothing_comes_of_a_check_that_breaks_off() {
     let scene = Scene::new();
     let Decision::Check(job, asking) = scene.decide("one") else { panic!("it is new") };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::budget::Claim;
 use super::connection::{Connection, ConnectionId};
 use super::growth::Plan;
 use super::queue::Waiter;
@@ -18,7 +19,7 @@ pub(super) struct Actions {
     replaced: Vec<Upstream>,
     connect: Vec<Plan>,
     /// Permits that go to other pools.
-    given: Vec<(Permit, Arc<Pool>)>,
+    given: Vec<(Permit, (Claim, Arc<Pool>))>,
     pub refuse: Vec<(Waiter, Reply)>,
     /// Units of work that have to give their connections back.
     pub wake: Vec<Waker>,
@@ -39,7 +40,7 @@ impl Actions {
     }
 
     /// Closes a connection so that another pool can open one in its place.
-    pub fn give(&mut self, connection: Connection, claimant: Arc<Pool>) {
+    pub fn give(&mut self, connection: Connection, claimant: (Claim, Arc<Pool>)) {
         let permit = self.replace(connection);
         self.given.push((permit, claimant));
     }
@@ -62,8 +63,8 @@ impl Actions {
         for upstream in replaced {
             upstream.close();
         }
-        for (permit, claimant) in given {
-            permit.give_to(&claimant);
+        for (permit, (claim, claimant)) in given {
+            permit.give_to(&claim, &claimant);
         }
         for (waiter, answer) in refuse {
             let _ = waiter.answer.send(answer);

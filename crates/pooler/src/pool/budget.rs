@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::{Pool, PoolId};
+use super::{Pool, PoolId, UserId};
 use crate::ids::Ids;
 use crate::limits::CurrentLimits;
 use crate::locks::{Rank, Ranked};
@@ -27,17 +27,27 @@ pub(crate) struct Budget {
 
 #[derive(Debug, Default)]
 struct Permits {
-    /// The permits that exist, each with the pool that has it: so many connections are open.
-    granted: HashMap<u64, PoolId>,
+    /// The permits that exist, each with the pool that has it and its user: so many connections are
+    /// open.
+    granted: HashMap<u64, (PoolId, UserId)>,
     ids: Ids,
     /// Pools that want to grow, the first to ask in front.
     asking: VecDeque<Asker>,
 }
 
-/// A pool that wants to open a connection.
+/// Who wants to open a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub pool: PoolId,
+    pub user: UserId,
+    /// How many its user may have, in whatever pools.
+    pub allowed: usize,
+}
+
+/// A pool that waits until it may.
 #[derive(Clone, Debug)]
-struct Asker {
-    id: PoolId,
+pub(super) struct Asker {
+    claim: Claim,
     pool: Weak<Pool>,
 }
 
@@ -51,22 +61,29 @@ pub(crate) struct Permit {
 impl Permits {
     /// How many connections a pool has.
     fn share(&self, pool: PoolId) -> usize {
-        self.granted.values().filter(|holder| **holder == pool).count()
+        self.granted.values().filter(|(holder, _)| *holder == pool).count()
     }
 
-    fn grant(&mut self, pool: PoolId, budget: &Arc<Budget>) -> Permit {
+    /// Whether the user of a pool has fewer connections than it may have.
+    fn is_within_limit(&self, claim: &Claim) -> bool {
+        let has = self.granted.values().filter(|(_, user)| *user == claim.user).count();
+        has < claim.allowed
+    }
+
+    fn grant(&mut self, claim: &Claim, budget: &Arc<Budget>) -> Permit {
         let id = self.ids.next();
-        self.granted.insert(id, pool);
+        self.granted.insert(id, (claim.pool, claim.user));
         Permit { id, budget: budget.clone() }
     }
 
     /// Takes out the pool whose turn it is among those that `may_have` one: the first that has none,
     /// or else the first.
-    fn next(&mut self, mut may_have: impl FnMut(PoolId, usize) -> bool) -> Option<Asker> {
-        let shares = self.asking.iter().map(|asker| (asker.id, self.share(asker.id)));
-        let mut eligible = shares.enumerate().filter(|(_, (id, share))| may_have(*id, *share));
+    fn next(&mut self, mut may_have: impl FnMut(&Self, &Claim, usize) -> bool) -> Option<Asker> {
+        let asking = self.asking.iter().map(|asker| (asker.claim, self.share(asker.claim.pool)));
+        let mut eligible =
+            asking.enumerate().filter(|(_, (claim, share))| may_have(self, claim, *share));
         let first = eligible.next()?;
-        let has_none = |(_, (_, share)): &(usize, (PoolId, usize))| *share == 0;
+        let has_none = |(_, (_, share)): &(usize, (Claim, usize))| *share == 0;
         let place =
             if has_none(&first) { first.0 } else { eligible.find(has_none).unwrap_or(first).0 };
         self.asking.remove(place)
@@ -101,39 +118,45 @@ impl Budget {
         self.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// A permit for `pool`, if there is one that nobody has asked for.
-    pub fn take(self: &Arc<Self>, pool: PoolId) -> Option<Permit> {
+    /// A permit, if there is one that nobody has asked for who may have it.
+    pub(super) fn take(self: &Arc<Self>, claim: &Claim) -> Option<Permit> {
         self.change(|state| {
-            let is_free = state.granted.len() < self.limit() && state.asking.is_empty();
-            is_free.then(|| state.grant(pool, self))
+            let is_free = state.granted.len() < self.limit()
+                && state.is_within_limit(claim)
+                && !state.asking.iter().any(|asker| state.is_within_limit(&asker.claim));
+            is_free.then(|| state.grant(claim, self))
         })
     }
 
     /// Puts a pool in the queue, once.
-    pub fn ask(&self, pool: &Arc<Pool>) {
+    pub(super) fn ask(&self, claim: Claim, pool: &Arc<Pool>) {
         self.change(|state| {
-            if state.asking.iter().all(|other| other.id != pool.id) {
-                state.asking.push_back(Asker { id: pool.id, pool: Arc::downgrade(pool) });
-                self.changed.notify_one();
+            match state.asking.iter_mut().find(|other| other.claim.pool == claim.pool) {
+                Some(known) => known.claim = claim,
+                None => state.asking.push_back(Asker { claim, pool: Arc::downgrade(pool) }),
             }
+            self.changed.notify_one();
         });
     }
 
     /// A pool needs nothing any more.
     pub fn withdraw(&self, pool: PoolId) {
-        self.change(|state| state.asking.retain(|asker| asker.id != pool));
+        self.change(|state| state.asking.retain(|asker| asker.claim.pool != pool));
     }
 
     /// The pool that is to have the connection that this one has just been given back, if one asks
     /// that has a better right to it.
-    pub fn claimant(&self, pool: PoolId) -> Option<Arc<Pool>> {
+    pub(super) fn claimant(&self, giver: &Pool) -> Option<(Claim, Arc<Pool>)> {
         if !self.is_wanted() {
             return None;
         }
         self.change(|state| {
-            let open = state.share(pool);
-            let asker = state.next(|id, share| id != pool && yields(open, share))?;
-            asker.pool.upgrade()
+            let open = state.share(giver.id);
+            let asker = state.next(|state, claim, share| {
+                let may_have = claim.user == giver.user || state.is_within_limit(claim);
+                claim.pool != giver.id && may_have && yields(open, share)
+            })?;
+            Some((asker.claim, asker.pool.upgrade()?))
         })
     }
 
@@ -166,9 +189,9 @@ impl Budget {
     fn next_free(self: &Arc<Self>) -> Option<(Arc<Pool>, Permit)> {
         self.change(|state| {
             while state.granted.len() < self.limit() {
-                let asker = state.next(|_, _| true)?;
+                let asker = state.next(|state, claim, _| state.is_within_limit(claim))?;
                 if let Some(pool) = asker.pool.upgrade() {
-                    return Some((pool, state.grant(asker.id, self)));
+                    return Some((pool, state.grant(&asker.claim, self)));
                 }
             }
             None
@@ -178,31 +201,44 @@ impl Budget {
     /// Takes idle connections from those who can do without, for those who ask.
     fn collect_idle(self: &Arc<Self>, pools: &[Arc<Pool>]) {
         let asking: Vec<_> = self.change(|state| state.asking.iter().cloned().collect());
-        for asker in asking.iter().take(ASKERS_MAX) {
-            let Some(pool) = asker.pool.upgrade() else {
-                self.withdraw(asker.id);
+        for Asker { claim, pool } in asking.iter().take(ASKERS_MAX) {
+            let Some(pool) = pool.upgrade() else {
+                self.withdraw(claim.pool);
                 continue;
             };
-            if let Some(permit) = self.idle_permit(asker.id, pools) {
-                self.withdraw(asker.id);
-                permit.give_to(&pool);
+            if let Some(permit) = self.idle_permit(claim, pools) {
+                self.withdraw(claim.pool);
+                permit.give_to(claim, &pool);
             }
         }
     }
 
     /// The permit of an idle connection that somebody else can do without, who has the most of them
     /// first.
-    fn idle_permit(&self, asker: PoolId, pools: &[Arc<Pool>]) -> Option<Permit> {
-        let (share, mut others) = self.change(|state| {
-            let others = pools.iter().filter(|other| other.id != asker);
-            let others = others.map(|other| (state.share(other.id), other));
-            (state.share(asker), others.filter(|(open, _)| *open > 0).collect::<Vec<_>>())
-        });
+    fn idle_permit(&self, claim: &Claim, pools: &[Arc<Pool>]) -> Option<Permit> {
+        let (share, mut others) = self.givers(claim, pools);
         others.sort_by_key(|(open, _)| std::cmp::Reverse(*open));
         others.into_iter().find_map(|(open, other)| {
             // What has been idle for a while is of no use to anybody who has it.
             let rest = if yields(open, share) { Duration::ZERO } else { LONG_REST };
             other.give_up_idle(rest)
+        })
+    }
+
+    /// How many connections a pool has, and the others that could give it one, with how many they have.
+    /// Whoever has as many as his name may have gets none from other users.
+    fn givers<'a>(
+        &self,
+        claim: &Claim,
+        pools: &'a [Arc<Pool>],
+    ) -> (usize, Vec<(usize, &'a Arc<Pool>)>) {
+        self.change(|state| {
+            let is_within_limit = state.is_within_limit(claim);
+            let others = pools.iter().filter(|other| {
+                other.id != claim.pool && (is_within_limit || other.user == claim.user)
+            });
+            let others = others.map(|other| (state.share(other.id), other));
+            (state.share(claim.pool), others.filter(|(open, _)| *open > 0).collect())
         })
     }
 
@@ -213,12 +249,9 @@ impl Budget {
         let in_vain =
             |asker: &&Asker| asker.pool.upgrade().is_some_and(|pool| pool.waits_in_vain());
         let Some(asker) = asking.iter().find(in_vain) else { return };
-        let others: Vec<_> = self.change(|state| {
-            let share = state.share(asker.id);
-            let others = pools.iter().filter(|other| other.id != asker.id);
-            others.filter(|other| yields(state.share(other.id), share)).collect()
-        });
-        let longest = others.into_iter().filter_map(|other| {
+        let (share, others) = self.givers(&asker.claim, pools);
+        let others = others.into_iter().filter(|(open, _)| yields(*open, share));
+        let longest = others.filter_map(|(_, other)| {
             other.park();
             Some((other.rests_too_long()?, other))
         });
@@ -238,18 +271,18 @@ impl Budget {
 impl Permit {
     /// Another pool may open a connection with it, unless there are too many altogether since the
     /// limit was lowered. The connection that it was for is closed.
-    pub fn give_to(self, pool: &Arc<Pool>) {
+    pub(super) fn give_to(self, claim: &Claim, pool: &Arc<Pool>) {
         let budget = self.budget.clone();
         let is_given = budget.change(|state| {
             let has_room = state.granted.len() <= budget.limit();
             if has_room {
-                state.granted.insert(self.id, pool.id);
+                state.granted.insert(self.id, (claim.pool, claim.user));
             }
             has_room
         });
         match is_given {
             true => pool.grow_with(self),
-            false => budget.ask(pool),
+            false => budget.ask(*claim, pool),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, ConnectionId};
 use super::hold::Held;
 use super::leases::Leases;
-use crate::class::Class;
+use crate::class::{Class, is_same};
 
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -228,9 +228,4 @@ impl Connections {
     fn tidy(&mut self) {
         self.shelves.retain(|shelf| shelf.open() > 0);
     }
-}
-
-/// Clients that share a class mostly share its allocation, which is quicker to see.
-pub(super) fn is_same(a: &Arc<Class>, b: &Arc<Class>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
 }

@@ -109,6 +109,9 @@ struct Share {
 impl fmt::Display for Holders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: usize = self.0.values().map(|share| share.count).sum();
+        if total == 0 {
+            return f.write_str("none held by this user");
+        }
         write!(f, "{total} held")?;
         let mut shares: Vec<_> = self.0.iter().collect();
         shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.count));

@@ -55,8 +55,8 @@ impl Pool {
     /// Takes in a connection that was opened for a credential check, if there is room. Whoever was
     /// waiting for a working credential is served in any case.
     pub fn adopt(self: &Arc<Self>, upstream: Box<Upstream>, credential: Arc<Credential>) {
-        let permit = self.around.budget.take(self.id);
         let rejected = self.change(|state, actions| {
+            let permit = self.around.budget.take(&self.claim(state));
             state.prove(credential.clone());
             let has_room = state.open() < self.size_allowed(state) && !state.is_closed();
             match permit.filter(|_| has_room) {
@@ -106,7 +106,9 @@ impl Pool {
                 return;
             }
             let Some(class) = state.uncovered_class() else { return };
-            let own = has_room.then(|| granted.take().or_else(|| self.around.budget.take(self.id)));
+            let claim = self.claim(state);
+            let take = || granted.take().or_else(|| self.around.budget.take(&claim));
+            let own = has_room.then(take);
             let permit = match own.flatten() {
                 Some(permit) => permit,
                 // Idle connections of other classes make room for this one.
@@ -114,7 +116,7 @@ impl Pool {
                     Some(idle) => actions.replace(idle),
                     None => {
                         state.asks_budget = true;
-                        return self.around.budget.ask(self);
+                        return self.around.budget.ask(claim, self);
                     }
                 },
             };

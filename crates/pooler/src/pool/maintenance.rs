@@ -92,7 +92,7 @@ impl Pool {
         while state.connecting() < self.parallel_connects(state)
             && state.may_connect()
             && let Some(class) = state.class_below(wanted)
-            && let Some(permit) = self.around.budget.take(self.id)
+            && let Some(permit) = self.around.budget.take(&self.claim(state))
         {
             let id = state.begin_connect(&class);
             actions.connect(id, class, permit);

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::connections::is_same;
 use super::ticket::Reply;
-use crate::class::Class;
+use crate::class::{Class, is_same};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -177,8 +176,6 @@ fn in_order(waiters: impl Iterator<Item = Waiter>) -> Vec<Waiter> {
 
 #[cfg(test)]
 mod tests {
-    use bolt::{Dictionary, Version};
-
     use super::*;
 
     /// A queue in which clients of these classes have arrived, one after the other.
@@ -229,9 +226,7 @@ mod tests {
     }
 
     fn class(minor: u8) -> Arc<Class> {
-        let notifications = Dictionary::new();
-        let version = Version::new(5, minor);
-        Arc::new(Class { version, utc: false, routing: false, notifications })
+        Class::for_test(minor)
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What a pool's lock protects. Everything here is a few steps on lists; nothing waits, and nothing
 //! touches a socket except to ask whether it has ended.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -11,19 +10,16 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId};
-use super::connections::{Connections, is_same};
+use super::connections::Connections;
 use super::hold::{Held, PARKED_AFTER};
 use super::login::Login;
+use super::members::{MemberId, Members};
 use super::queue::{Queue, Waiter};
 use super::{COMPLAINT_PAUSE, Reply};
-use crate::class::Class;
+use crate::class::{Class, is_same};
 use crate::credential::Credential;
 use crate::ids::Ids;
 use crate::pool_numbers::PoolNumbers;
-
-/// Tells the clients of one pool apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MemberId(u64);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -31,7 +27,7 @@ pub(super) struct State {
     queue: Queue,
     login: Login,
     /// Clients that have logged in, whatever they are doing.
-    members: HashSet<MemberId>,
+    members: Members,
     /// The directory has forgotten this pool. Nobody can join it any more.
     is_closed: bool,
     /// Connections of an earlier epoch are closed instead of used again.
@@ -57,8 +53,8 @@ pub(super) enum Next {
 /// Why a client could not join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinError {
-    /// So many clients are here already that there may be no more.
-    Full,
+    /// So many kinds of clients are here already that there may be no other.
+    TooManyKinds,
     /// The upstream has refused what the pool logs in with.
     Refused,
     /// The directory has forgotten this pool.
@@ -344,13 +340,11 @@ impl State {
 
 /// Clients.
 impl State {
-    /// A client more, unless there are `max` already. What it has logged in with serves to open
-    /// connections if there was nothing yet.
+    /// A client more. What it has logged in with serves to open connections if there was nothing yet.
     pub fn join(
         &mut self,
         class: &Arc<Class>,
         credential: &Arc<Credential>,
-        max: Option<usize>,
     ) -> Result<MemberId, JoinError> {
         if self.is_closed {
             return Err(JoinError::Closed);
@@ -359,17 +353,16 @@ impl State {
             return Err(JoinError::Refused);
         }
         self.login.suggest(credential);
-        if max.is_some_and(|max| self.members.len() >= max) {
-            return Err(JoinError::Full);
-        }
         let id = MemberId(self.ids.next());
-        self.members.insert(id);
+        if !self.members.join(id, class) {
+            return Err(JoinError::TooManyKinds);
+        }
         self.newest_class = Some(class.clone());
         Ok(id)
     }
 
     pub fn left(&mut self, member: MemberId) {
-        self.members.remove(&member);
+        self.members.left(member);
     }
 
     pub fn has_members(&self) -> bool {

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
 
+use bolt::Version;
 use bolt::message::Auth;
-use bolt::{Dictionary, Version};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::task::JoinHandle;
 
@@ -34,14 +34,21 @@ pub(crate) fn surroundings(limits: Limits) -> Arc<Surroundings> {
 
 /// Clients of this minor version share connections with nobody else.
 pub(crate) fn class(minor: u8) -> Arc<Class> {
-    let notifications = Dictionary::new();
-    let version = Version::new(5, minor);
-    Arc::new(Class { version, utc: false, routing: false, notifications })
+    Class::for_test(minor)
 }
 
 pub(crate) fn credential(id: u64) -> Arc<Credential> {
     let digest = Digest([0; DIGEST_BYTES]);
     Arc::new(Credential::new(id, Auth::basic("eve", "secret"), digest))
+}
+
+/// Somebody of his own for each pool.
+fn owner(id: u64) -> Owner {
+    Owner { name: "eve".to_owned(), user: UserId::Alone(PoolId(id)) }
+}
+
+fn claim(id: u64) -> Claim {
+    Claim { pool: PoolId(id), user: owner(id).user, allowed: 20 }
 }
 
 /// A pool with an idle connection of `class`, and the server's end of it.
@@ -50,7 +57,7 @@ fn pool_with_one(
     class: &Arc<Class>,
     around: &Arc<Surroundings>,
 ) -> (Arc<Pool>, DuplexStream) {
-    let pool = Pool::shared(PoolId(id), "eve".to_owned(), around.clone());
+    let pool = Pool::shared(PoolId(id), owner(id), around.clone());
     let (upstream, server) = Upstream::for_test(class, &around.metrics);
     pool.adopt(upstream, credential(1));
     (pool, server)
@@ -83,7 +90,7 @@ async fn numbers_follow_a_connection_wherever_it_goes() {
     let class = class(8);
     let (pool, _server) = pool_with_one(1, &class, &surroundings(Limits::default()));
     assert_eq!(numbers(&pool), [0, 0, 0, 1, 0]);
-    let member = pool.join(&class, &credential(2), None).unwrap();
+    let member = pool.join(&class, &credential(2)).unwrap();
     let lease = ready(pool.acquire(&class));
     assert_eq!(numbers(&pool), [1, 0, 1, 0, 0]);
     // Another one is being opened for whoever waits, and goes on being so.
@@ -118,7 +125,7 @@ async fn a_waiter_who_leaves_after_the_hand_off_returns_the_connection() {
 async fn connections_that_ended_are_closed_even_if_the_queue_is_full() {
     let limits = Limits { max_waiting_clients: 1, ..Limits::default() };
     let around = surroundings(limits);
-    let pool = Pool::shared(PoolId(1), "eve".to_owned(), around.clone());
+    let pool = Pool::shared(PoolId(1), owner(1), around.clone());
     let (mut upstream, mut server) = Upstream::for_test(&class(8), &around.metrics);
     upstream.expires = Instant::now() + Duration::from_millis(1);
     pool.adopt(upstream, credential(1));
@@ -156,13 +163,12 @@ async fn a_panic_under_the_lock_ends_the_connections_of_that_pool_only() {
 #[tokio::test]
 async fn only_an_unused_pool_can_be_closed_and_nobody_joins_it_then() {
     let class = class(8);
-    let pool = Pool::shared(PoolId(1), "eve".to_owned(), surroundings(Limits::default()));
-    let member = pool.join(&class, &credential(1), Some(1)).unwrap();
-    assert_eq!(pool.join(&class, &credential(2), Some(1)), Err(JoinError::Full));
+    let pool = Pool::shared(PoolId(1), owner(1), surroundings(Limits::default()));
+    let member = pool.join(&class, &credential(1)).unwrap();
     assert!(!pool.close_if_unused());
     pool.left(member);
     assert!(pool.close_if_unused());
-    assert_eq!(pool.join(&class, &credential(3), None), Err(JoinError::Closed));
+    assert_eq!(pool.join(&class, &credential(3)), Err(JoinError::Closed));
 }
 
 #[tokio::test]
@@ -173,14 +179,14 @@ async fn a_refusal_counts_against_the_credential_that_was_sent() {
     assert!(!state.is_refused());
     state.refuse_if_current(&credential(1), crate::failures::rate_limited());
     assert!(state.is_refused() && state.credential().is_none());
-    assert_eq!(state.join(&class(8), &credential(3), None), Err(JoinError::Refused));
+    assert_eq!(state.join(&class(8), &credential(3)), Err(JoinError::Refused));
 }
 
 #[tokio::test]
 async fn there_are_as_many_permits_as_the_limit_says() {
     let limits = Limits { max_upstream_connections: 2, ..Limits::default() };
     let budget = surroundings(limits).budget.clone();
-    let take = || budget.take(PoolId(1));
+    let take = || budget.take(&claim(1));
     let (first, second) = (take().unwrap(), take().unwrap());
     assert!(take().is_none());
     drop(first);
@@ -188,6 +194,40 @@ async fn there_are_as_many_permits_as_the_limit_says() {
     assert!(take().is_none());
     drop((second, third));
     assert!(take().is_some());
+}
+
+/// Pools of the same name, as when a token has something in it besides name and password.
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_that_of_the_name_whatever_pool_its_connections_are_in() {
+    let limits = Limits { max_connection_pool_size: 2, ..Limits::default() };
+    let around = surroundings(limits);
+    let pools = [1, 2].map(|id| Pool::shared(PoolId(id), owner(1), around.clone()));
+    let _servers = [fill(&pools[0], 1, &around), fill(&pools[1], 3, &around)];
+    assert_eq!([numbers(&pools[0])[3], numbers(&pools[1])[3]], [1, 1]);
+    let leases = [&pools[0], &pools[1]].map(|pool| ready(pool.acquire(&class(8))));
+    let ticket = waiting(pools[0].acquire(&class(8)));
+    assert_eq!(numbers(&pools[0]), [0, 1, 1, 0, 0]);
+    // It has to wait for its own, and nobody else has to wait because of that.
+    assert!(around.budget.take(&claim(3)).is_some());
+    let serving = serve_budget(&around, &[&pools[0], &pools[1]]).await;
+    let [_first, second] = leases;
+    drop(second);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((numbers(&pools[0]), numbers(&pools[1])), ([0, 1, 1, 0, 1], [0, 0, 0, 0, 0]));
+    drop(ticket);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_kinds_of_clients_and_no_more() {
+    let pool = Pool::shared(PoolId(1), owner(1), surroundings(Limits::default()));
+    let classes: Vec<_> = (0..=KINDS_MAX as u8).map(class).collect();
+    let join = |class: &Arc<Class>| pool.join(class, &credential(1));
+    let members: Vec<_> = classes[..KINDS_MAX].iter().map(|class| join(class).unwrap()).collect();
+    assert_eq!(join(&classes[KINDS_MAX]), Err(JoinError::TooManyKinds));
+    join(&classes[0]).unwrap();
+    pool.left(members[1]);
+    join(&classes[KINDS_MAX]).unwrap();
 }
 
 /// So many connections more for a pool, all idle. The other ends are kept by the caller.
@@ -224,7 +264,7 @@ async fn a_pool_gives_up_what_it_is_given_back_to_one_that_has_less() {
     let _more = fill(&rich, 1, &around);
     let leases = [ready(rich.acquire(&class(8))), ready(rich.acquire(&class(8)))];
     let _lease = ready(poor.acquire(&class(8)));
-    let _other = around.budget.take(PoolId(3)).unwrap();
+    let _other = around.budget.take(&claim(3)).unwrap();
     let _tickets = [waiting(poor.acquire(&class(8))), waiting(poor.acquire(&class(8)))];
     // Two and one: the exchange would only turn the tables.
     let [first, second] = leases;
@@ -244,8 +284,8 @@ async fn a_user_who_has_none_goes_first_and_is_not_stopped_by_whoever_asked_befo
     let _lease = ready(busy.acquire(&class(8)));
     // It asks first, and has no right to more yet.
     let _second = waiting(busy.acquire(&class(8)));
-    let new = Pool::shared(PoolId(3), "new".to_owned(), around.clone());
-    new.join(&class(8), &credential(7), None).unwrap();
+    let new = Pool::shared(PoolId(3), owner(3), around.clone());
+    new.join(&class(8), &credential(7)).unwrap();
     let _ticket = waiting(new.acquire(&class(8)));
     let serving = serve_budget(&around, &[&idle, &busy, &new]).await;
     assert_eq!(numbers(&new), [1, 1, 0, 0, 1]);
@@ -279,7 +319,7 @@ async fn a_need_that_has_gone_stops_nobody() {
     drop(lease);
     let Reply::Ready(lease) = ticket.await else { panic!("it was handed over") };
     lease.discard();
-    assert!(around.budget.take(PoolId(2)).is_some());
+    assert!(around.budget.take(&claim(2)).is_some());
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ impl Session {
         }
         self.client.entry.introduce(&hello.user_agent, version);
         self.identity.dialled = routing::dialled_address(&hello).map(Into::into);
-        let class = Arc::new(Class::of(&hello, version, self.shared.server().routes));
+        let class = self.shared.classes.of(&hello, version, self.shared.server().routes);
         self.identity.class = Some(class.clone());
         match hello.auth {
             Some(auth) => self.log_in_by_hello(auth, &class).await,
