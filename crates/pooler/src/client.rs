@@ -36,6 +36,8 @@ pub(crate) struct Client {
     stalled: Option<Box<(Instant, u64)>>,
     /// Since when half a request has been here, while nothing else is under way.
     half_since: Option<Box<Instant>>,
+    /// Since when it has nothing under way.
+    idle_since: Option<Instant>,
     /// Bytes that the metrics know of already.
     counted: (u64, u64),
 }
@@ -84,6 +86,7 @@ impl Client {
             negotiated,
             stalled: None,
             half_since: None,
+            idle_since: None,
             counted: (0, 0),
         }
     }
@@ -117,8 +120,9 @@ impl Client {
         matches!(self.inbox.front(), Some(Piece::TooLarge { .. }))
     }
 
-    /// Notes whether somebody who has nothing under way has sent half a request.
-    pub fn note_half_request(&mut self) {
+    /// Notes that nothing is under way, and whether half a request has been sent.
+    pub fn note_idle(&mut self) {
+        self.idle_since.get_or_insert_with(Instant::now);
         let is_half = self.view.is_logged_in() && self.inbox.is_inside_request(&self.wire.input);
         self.half_since = match self.half_since.take() {
             _ if !is_half => None,
@@ -135,6 +139,7 @@ impl Client {
     /// A whole request has come.
     pub fn request_is_whole(&mut self) {
         self.half_since = None;
+        self.idle_since = None;
     }
 
     /// What has arrived next, be it the middle of a request.
@@ -225,8 +230,8 @@ impl Client {
     }
 
     /// The limits that hold for it: to log in, to take what it asked for, to end what it has begun to
-    /// ask for.
-    fn limits(&self, shared: &Shared) -> [Option<(Instant, Reason)>; 3] {
+    /// ask for, to ask for anything.
+    fn limits(&self, shared: &Shared) -> [Option<(Instant, Reason)>; 4] {
         let login = match self.view {
             View::LoggingIn { until, .. } => Some((until, Reason::ClientLoginTimeout)),
             _ => None,
@@ -237,7 +242,11 @@ impl Client {
         let request = self.half_since.as_deref().map(|since| {
             (*since + shared.limits().client_request_timeout.0, Reason::ClientRequestTimeout)
         });
-        [login, stall, request]
+        let idle = self.idle_since.filter(|_| self.view.is_logged_in()).and_then(|since| {
+            let limit = shared.limits().client_idle_timeout.limit()?;
+            Some((since + limit, Reason::ClientIdleTimeout))
+        });
+        [login, stall, request, idle]
     }
 
     /// Writes what the socket takes now. What it does not take, or refuses, is dealt with by the

@@ -113,6 +113,11 @@ impl Clients {
     /// finds out by [`Entry::poll_draining`].
     pub fn drain(&self) {
         self.is_draining.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Wakes everybody who has nothing to do, or waits for a connection: limits may have changed.
+    pub fn wake(&self) {
         let clients: Vec<_> = self.lock().values().cloned().collect();
         for client in clients {
             let waker = client.waker.lock().take();

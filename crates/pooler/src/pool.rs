@@ -17,6 +17,7 @@ mod login;
 mod maintenance;
 mod members;
 mod owner;
+mod probe;
 mod queue;
 mod state;
 #[cfg(test)]
@@ -136,7 +137,9 @@ impl Pool {
     /// the same class: whatever such a client could use is not idle.
     pub fn acquire(self: &Arc<Self>, class: &Arc<Class>) -> Acquired {
         self.change(|state, actions| {
-            if let Some(connection) = state.lease_idle(class, &mut actions.close) {
+            // Those that were looked after are not silent for so long. But the machine may have slept.
+            let before = self.silent_before(SILENCE_OVERLOOKED);
+            if let Some(connection) = state.lease_idle(class, before, actions) {
                 return Acquired::Ready(Lease::new(self.clone(), connection));
             }
             let waiting = state.waiting();
@@ -157,19 +160,15 @@ impl Pool {
     }
 
     /// A leased connection that nobody holds any more goes to whoever waits for it, or rests.
-    fn put_back(self: &Arc<Self>, connection: Connection) {
+    fn put_back(self: &Arc<Self>, mut connection: Connection) {
+        connection.idle_since = Instant::now();
+        connection.alive_at = connection.idle_since;
         self.change(|state, actions| self.place(state, actions, connection));
     }
 
     /// Finds the place of a connection that counts as leased and that nobody holds.
-    fn place(
-        self: &Arc<Self>,
-        state: &mut State,
-        actions: &mut Actions,
-        mut connection: Connection,
-    ) {
+    fn place(self: &Arc<Self>, state: &mut State, actions: &mut Actions, connection: Connection) {
         let size_max = self.size_allowed(state);
-        connection.idle_since = Instant::now();
         // One that has served nobody yet stays with those for whom it was opened.
         let claimant = if connection.was_used { self.around.budget.claimant(self) } else { None };
         if let Some(claimant) = claimant {
@@ -197,7 +196,7 @@ impl Pool {
     fn is_worn(&self, state: &State, connection: &Connection, size_max: usize) -> bool {
         (self.is_single_use && connection.was_used)
             || !connection.is_current(state.epoch())
-            || connection.idle_since >= connection.upstream.expires
+            || Instant::now() >= connection.upstream.expires
             || state.open() > size_max
     }
 
@@ -219,15 +218,6 @@ impl Pool {
                 state.retire(&mut actions.close);
                 self.grow(state, actions, None);
             }
-        });
-    }
-
-    /// Closes idle connections that have been so for at least as long as one that gave no sign of
-    /// life.
-    pub fn drop_idle_since(self: &Arc<Self>, time: Instant) {
-        self.change(|state, actions| {
-            state.sweep(&mut actions.close, |connection, _| connection.idle_since <= time);
-            self.grow(state, actions, None);
         });
     }
 
@@ -259,10 +249,11 @@ impl Pool {
     }
 
     /// How many connections there may be: for each that rests in the hands of a client another one, up
-    /// to a limit.
+    /// to a limit, and for each that does not answer any more.
     fn size_allowed(&self, state: &State) -> usize {
         let limits = self.around.limits.now();
-        limits.max_connection_pool_size + state.parked().min(limits.max_parked_connections())
+        let parked = state.parked().min(limits.max_parked_connections());
+        limits.max_connection_pool_size + parked + state.suspect()
     }
 }
 
@@ -350,4 +341,6 @@ impl Pool {
     }
 }
 
+/// How much longer than `liveness_check_timeout` a connection may have been silent that is lent.
+const SILENCE_OVERLOOKED: Duration = Duration::from_secs(2);
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);

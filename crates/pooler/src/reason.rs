@@ -50,6 +50,7 @@ macro_rules! reasons {
 
 reasons! {
     // Limits that a client has passed.
+    Client ClientIdleTimeout "client_idle_timeout",
     Client ClientLoginTimeout "client_login_timeout",
     Client ClientRequestTimeout "client_request_timeout",
     Client ClientWriteTimeout "client_write_timeout",

@@ -85,7 +85,7 @@ impl Session {
                     Box::pin(self.handle(request)).await
                 }
                 Ok(None) => {
-                    self.client.note_half_request();
+                    self.client.note_idle();
                     self.wait().await
                 }
             };

@@ -65,6 +65,7 @@ impl Shared {
         self.around.limits.replace(config.limits);
         self.around.budget.limit_changed();
         self.directory.pools().iter().for_each(Pool::limits_changed);
+        self.clients.wake();
         *self.advertised_address.write() = config.advertised_address;
         *self.tls.write() = config.tls;
     }

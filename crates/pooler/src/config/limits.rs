@@ -68,14 +68,16 @@ pub struct Limits {
     pub max_connection_lifetime: Seconds,
     /// Upstream connections that nobody used for so long are closed; 0: never.
     pub max_idle_time: Seconds,
-    /// Upstream connections that nobody used for so long are asked for a sign of life before they
-    /// are handed out; 0: never.
+    /// Upstream connections on which nothing was heard for so long while nobody used them are asked for a
+    /// sign of life; 0: never.
     pub liveness_check_timeout: Seconds,
 
     /// 0: as many as the limit of open files allows.
     pub max_client_connections: usize,
     /// Client connections of one principal; 0: no limit.
     pub max_user_client_connections: usize,
+    /// How long a client may stay that has nothing under way; 0: for ever.
+    pub client_idle_timeout: Seconds,
     /// From connecting to being logged in; the wait for an upstream that is down included.
     pub client_login_timeout: Seconds,
     /// From the first byte of a request to its last, while no unit of work is under way.
@@ -123,9 +125,11 @@ impl Default for Limits {
             // Aura ends connections after 60 minutes.
             max_connection_lifetime: Seconds::new(50 * 60),
             max_idle_time: Seconds::new(10 * 60),
-            liveness_check_timeout: Seconds::new(60),
+            // Shorter than what load balancers and firewalls have been seen to remember.
+            liveness_check_timeout: Seconds::new(5),
             max_client_connections: 0,
             max_user_client_connections: 0,
+            client_idle_timeout: Seconds::new(0),
             // Neo4j's own.
             client_login_timeout: Seconds::new(30),
             // Enough for the largest request at half a megabit per second.

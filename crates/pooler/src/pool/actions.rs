@@ -21,6 +21,8 @@ pub(super) struct Actions {
     /// Permits that go to other pools.
     given: Vec<(Permit, (Claim, Arc<Pool>))>,
     pub refuse: Vec<(Waiter, Reply)>,
+    /// Connections that are asked for a sign of life.
+    pub probe: Vec<Connection>,
     /// Units of work that have to give their connections back.
     pub wake: Vec<Waker>,
     /// At most one: every change puts at most one connection somewhere.
@@ -51,7 +53,7 @@ impl Actions {
     }
 
     pub fn carry_out(self, pool: &Arc<Pool>) {
-        let Self { close, replaced, connect, given, refuse, wake, hand } = self;
+        let Self { close, replaced, connect, given, refuse, probe, wake, hand } = self;
         if let Some((waiter, connection)) = hand {
             let lease = Lease::new(pool.clone(), connection);
             // If the waiter has gone meanwhile, the lease comes back and serves the next one.
@@ -68,6 +70,9 @@ impl Actions {
         }
         for (waiter, answer) in refuse {
             let _ = waiter.answer.send(answer);
+        }
+        for connection in probe {
+            tokio::spawn(pool.clone().probe(connection));
         }
         wake.into_iter().for_each(Waker::wake);
         for plan in connect {

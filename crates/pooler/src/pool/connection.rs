@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub epoch: u64,
     /// When it was last given back, or opened.
     pub idle_since: Instant,
+    /// When the server last answered on it, as far as is known.
+    pub alive_at: Instant,
     /// A client has had it.
     pub was_used: bool,
     /// Who has it.
@@ -40,9 +42,19 @@ impl Connection {
         permit: Permit,
         epoch: u64,
     ) -> Self {
-        let idle_since = Instant::now();
+        let now = Instant::now();
         let hold = Arc::default();
-        Self { id, upstream, credential, epoch, idle_since, was_used: false, hold, permit }
+        Self {
+            id,
+            upstream,
+            credential,
+            epoch,
+            idle_since: now,
+            alive_at: now,
+            was_used: false,
+            hold,
+            permit,
+        }
     }
 
     /// Whether it may be used again, as far as its login is concerned.

@@ -28,27 +28,75 @@ struct Shelf {
     leases: Leases,
     /// Being opened.
     connecting: HashSet<ConnectionId>,
+    probed: Probed,
+}
+
+/// Connections that are asked for a sign of life. Nobody has them meanwhile.
+#[derive(Debug, Default)]
+struct Probed {
+    /// Most likely they will answer at once.
+    asked: HashSet<ConnectionId>,
+    /// They have not.
+    suspect: HashSet<ConnectionId>,
+}
+
+/// Whether an idle connection can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fitness {
+    Good,
+    /// It has given no sign of life for so long that it is asked for one first.
+    Silent,
+    Ended,
 }
 
 impl Shelf {
     fn new(class: Arc<Class>) -> Self {
-        let (leases, connecting) = (Leases::default(), HashSet::new());
-        Self { class, idle: Vec::new(), leases, connecting }
+        let (leases, connecting, probed) = (Leases::default(), HashSet::new(), Probed::default());
+        Self { class, idle: Vec::new(), leases, connecting, probed }
     }
 
     fn open(&self) -> usize {
-        self.idle.len() + self.leases.len() + self.connecting.len()
+        self.unused() + self.leases.len() + self.connecting.len()
+    }
+
+    fn unused(&self) -> usize {
+        self.idle.len() + self.probed.asked.len() + self.probed.suspect.len()
+    }
+
+    fn coming(&self) -> usize {
+        self.connecting.len() + self.probed.asked.len()
+    }
+
+    /// Asks an idle connection for a sign of life.
+    fn probe(&mut self, connection: Connection, probe: &mut Vec<Connection>) {
+        self.probed.asked.insert(connection.id);
+        probe.push(connection);
     }
 }
 
 impl Connections {
-    /// Idle, leased or being opened.
+    /// Idle, leased, being opened or asked for a sign of life.
     pub fn open(&self) -> usize {
         self.shelves.iter().map(Shelf::open).sum()
     }
 
-    pub fn idle(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.idle.len()).sum()
+    /// Those that nobody has, whether they can be had or are asked for a sign of life.
+    pub fn unused(&self) -> usize {
+        self.shelves.iter().map(Shelf::unused).sum()
+    }
+
+    /// Those that have not answered when they were asked for a sign of life.
+    pub fn suspect(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.probed.suspect.len()).sum()
+    }
+
+    /// Those that will be there in a moment: they are being opened, or asked for a sign of life.
+    pub fn coming(&self) -> usize {
+        self.shelves.iter().map(Shelf::coming).sum()
+    }
+
+    pub fn coming_of(&self, class: &Arc<Class>) -> usize {
+        self.find(class).map_or(0, Shelf::coming)
     }
 
     pub fn leased(&self) -> usize {
@@ -105,10 +153,6 @@ impl Connections {
         self.find(class).map_or(0, Shelf::open)
     }
 
-    pub fn connecting_of(&self, class: &Arc<Class>) -> usize {
-        self.find(class).map_or(0, |shelf| shelf.connecting.len())
-    }
-
     pub fn has_idle(&self) -> bool {
         self.shelves.iter().any(|shelf| !shelf.idle.is_empty())
     }
@@ -141,24 +185,52 @@ impl Connections {
         shelf.leases.insert(connection.id, connection.hold.clone());
     }
 
-    /// Leases the idle connection of this class that was used last, if it `is_good`. Those that are
-    /// not are added to `ended`.
+    /// Leases the idle connection of this class that was used last and is good. Those that have ended
+    /// are added to `ended`, those that were silent for too long to `probe`.
     pub fn lease_idle(
         &mut self,
         class: &Arc<Class>,
-        ended: &mut Vec<Connection>,
-        mut is_good: impl FnMut(&mut Connection) -> bool,
+        (ended, probe): (&mut Vec<Connection>, &mut Vec<Connection>),
+        mut fitness: impl FnMut(&mut Connection) -> Fitness,
     ) -> Option<Connection> {
         let shelf = self.shelves.iter_mut().find(|shelf| is_same(&shelf.class, class))?;
         while let Some(mut connection) = shelf.idle.pop() {
-            if is_good(&mut connection) {
-                shelf.leases.insert(connection.id, connection.hold.clone());
-                return Some(connection);
+            match fitness(&mut connection) {
+                Fitness::Good => {
+                    shelf.leases.insert(connection.id, connection.hold.clone());
+                    return Some(connection);
+                }
+                Fitness::Silent => shelf.probe(connection, probe),
+                Fitness::Ended => ended.push(connection),
             }
-            ended.push(connection);
         }
         self.tidy();
         None
+    }
+
+    /// Adds the idle connections that have been silent since `before` to `probe`.
+    pub fn probe_silent(&mut self, before: Instant, probe: &mut Vec<Connection>) {
+        for shelf in &mut self.shelves {
+            let silent: Vec<_> =
+                shelf.idle.extract_if(.., |connection| connection.alive_at <= before).collect();
+            silent.into_iter().for_each(|connection| shelf.probe(connection, probe));
+        }
+    }
+
+    /// A connection that was asked for a sign of life takes its time.
+    pub fn doubt(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        let probed = &mut self.shelf(class).probed;
+        if probed.asked.remove(&id) {
+            probed.suspect.insert(id);
+        }
+    }
+
+    /// It has answered, or is given up. Until it is put somewhere it counts as leased.
+    pub fn end_probe(&mut self, connection: &Connection) {
+        let (id, shelf) = (connection.id, self.shelf(&connection.upstream.class));
+        let was_probed = shelf.probed.asked.remove(&id) || shelf.probed.suspect.remove(&id);
+        debug_assert!(was_probed, "{id:?} was not asked");
+        shelf.leases.insert(id, connection.hold.clone());
     }
 
     /// Nobody needs a leased connection now: it becomes idle.
@@ -166,7 +238,9 @@ impl Connections {
         let shelf = self.shelf(&connection.upstream.class);
         let was_leased = shelf.leases.remove(connection.id);
         debug_assert!(was_leased, "{:?} was not leased", connection.id);
-        shelf.idle.push(connection);
+        let since = connection.idle_since;
+        let place = shelf.idle.partition_point(|other| other.idle_since <= since);
+        shelf.idle.insert(place, connection);
     }
 
     /// A leased connection is going to be closed.

@@ -26,11 +26,6 @@ impl Lease {
         Self { pool, connection: Some(connection) }
     }
 
-    /// Since when the connection had not been used when this lease began.
-    pub fn idle_since(&self) -> Instant {
-        self.connection.as_ref().expect(PRESENT).idle_since
-    }
-
     /// Who has the connection now, for those who ask.
     pub fn begin(&self, client: Arc<Listed>, since: Instant) {
         self.hold().begin(client, since);

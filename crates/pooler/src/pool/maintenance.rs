@@ -82,6 +82,9 @@ impl Pool {
                     || open > size_allowed
                     || (open > wanted && is_old(connection.idle_since))
             });
+            if let Some(before) = self.silent_before(Duration::ZERO) {
+                state.probe_silent(before, actions);
+            }
             self.grow(state, actions, None);
             self.refill(state, actions, wanted);
         });

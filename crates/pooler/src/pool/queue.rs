@@ -120,7 +120,7 @@ impl Queue {
         in_order(taken.flat_map(|line| line.waiters))
     }
 
-    /// Which class to open a connection of, while `connecting` are being opened, so many of each
+    /// Which class to open a connection of, while `connecting` are on their way, so many of each
     /// class as `connecting_of` says. Each of those is meant for one of its class, and so the first
     /// `connecting + 1` in the queue can't all have one. The class of the first whose class has too
     /// few is the answer.

@@ -9,8 +9,9 @@ use bolt::Failure;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::actions::Actions;
 use super::connection::{Connection, ConnectionId};
-use super::connections::Connections;
+use super::connections::{Connections, Fitness};
 use super::hold::{Held, PARKED_AFTER};
 use super::login::Login;
 use super::members::{MemberId, Members};
@@ -63,18 +64,46 @@ pub(crate) enum JoinError {
 
 /// Connections.
 impl State {
-    /// Leases an idle connection. Those that turn out to have ended, or should have, go to `ended`.
+    /// Leases an idle connection. Those that turn out to have ended, or should have, are closed; those
+    /// that have been silent since `before` are asked for a sign of life.
     pub fn lease_idle(
         &mut self,
         class: &Arc<Class>,
-        ended: &mut Vec<Connection>,
+        before: Option<Instant>,
+        actions: &mut Actions,
     ) -> Option<Connection> {
         let (now, epoch) = (Instant::now(), self.epoch);
-        self.connections.lease_idle(class, ended, |connection| {
-            connection.is_current(epoch)
+        let lists = (&mut actions.close, &mut actions.probe);
+        self.connections.lease_idle(class, lists, |connection| {
+            let lives = connection.is_current(epoch)
                 && now < connection.upstream.expires
-                && connection.upstream.is_quiet()
+                && connection.upstream.is_quiet();
+            match before.is_some_and(|before| connection.alive_at <= before) {
+                _ if !lives => Fitness::Ended,
+                true => Fitness::Silent,
+                false => Fitness::Good,
+            }
         })
+    }
+
+    /// See [`Connections::probe_silent`].
+    pub fn probe_silent(&mut self, before: Instant, actions: &mut Actions) {
+        self.connections.probe_silent(before, &mut actions.probe);
+    }
+
+    /// See [`Connections::doubt`].
+    pub fn doubt(&mut self, class: &Arc<Class>, id: ConnectionId) {
+        self.connections.doubt(class, id);
+    }
+
+    /// See [`Connections::end_probe`].
+    pub fn end_probe(&mut self, connection: &Connection) {
+        self.connections.end_probe(connection);
+    }
+
+    /// How many connections don't answer that were asked for a sign of life.
+    pub fn suspect(&self) -> usize {
+        self.connections.suspect()
     }
 
     /// How many connections there are, those that are being opened included.
@@ -183,7 +212,7 @@ impl State {
 
     /// How many of those who wait, since `before` at least, have no connection coming.
     pub fn waiting_in_vain(&self, before: Instant) -> usize {
-        let coming = self.connections.connecting() + self.connections.leaving();
+        let coming = self.connections.coming() + self.connections.leaving();
         self.queue.waiting_since(before).saturating_sub(coming)
     }
 
@@ -233,7 +262,7 @@ impl State {
     pub fn next_for(&mut self, class: &Arc<Class>, size_max: usize) -> Next {
         let Some(wanted) = self.queue.first_class().cloned() else { return Next::Rest };
         let convert = !is_same(&wanted, class) && self.may_connect() && {
-            let opening = self.connections.connecting_of(&wanted);
+            let opening = self.connections.coming_of(&wanted);
             opening < self.queue.waiting_of(&wanted)
         };
         let has_none = self.connections.open_of(&wanted) == 0;
@@ -265,8 +294,8 @@ impl State {
     /// The class of the first waiter for whom no connection is being opened yet.
     pub fn uncovered_class(&self) -> Option<Arc<Class>> {
         let connections = &self.connections;
-        let connecting_of = |class: &Arc<Class>| connections.connecting_of(class);
-        self.queue.uncovered(connections.connecting(), connecting_of).cloned()
+        let coming_of = |class: &Arc<Class>| connections.coming_of(class);
+        self.queue.uncovered(connections.coming(), coming_of).cloned()
     }
 
     /// Why nobody of this class can be served: there is no connection, and nothing to open one
@@ -395,7 +424,7 @@ impl State {
             cl_waiting: self.queue.len(),
             sv_active: self.connections.leased() - self.connections.parked(),
             sv_parked: self.connections.parked(),
-            sv_idle: self.connections.idle(),
+            sv_idle: self.connections.unused(),
             sv_login: self.connections.connecting(),
             maxwait: self.queue.first_since().map(|since| since.elapsed()).unwrap_or_default(),
         }

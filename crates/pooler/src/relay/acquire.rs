@@ -2,7 +2,6 @@
 //! or leave, and it is told now and then that the connection is alive.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::client::{Drain, Woken};
 use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
-use crate::pool::{Acquired, Holders, Lease, Pool, Reply, Ticket};
+use crate::pool::{Acquired, Holders, Lease, Reply, Ticket};
 use crate::reason::Reason;
 use crate::unit::{Event, UnitLimits};
 
@@ -46,9 +45,7 @@ impl Pump<'_> {
                     None
                 }
             };
-            if let Some(lease) = lease
-                && let Some(lease) = self.alive(lease, &pool).await
-            {
+            if let Some(lease) = lease {
                 self.shared.metrics().acquired(self.now - began);
                 return self.begin(lease);
             }
@@ -93,28 +90,6 @@ impl Pump<'_> {
             self.see_to_limits();
         }
         Ok(None)
-    }
-
-    /// Asks a connection that has rested for long for a sign of life.
-    async fn alive(&mut self, mut lease: Lease, pool: &Arc<Pool>) -> Option<Lease> {
-        let limits = self.limits.clone();
-        let rested = self.now.saturating_duration_since(lease.idle_since());
-        let needs_check = limits.liveness_check_timeout.limit().is_some_and(|limit| rested > limit);
-        if !needs_check {
-            return Some(lease);
-        }
-        self.client.entry.set_state(ClientState::Waiting);
-        let patience = limits.connection_timeout.0.min(PROBE_TIMEOUT);
-        let is_alive = Box::pin(lease.probe(patience)).await;
-        self.now = Instant::now();
-        if is_alive {
-            return Some(lease);
-        }
-        self.count(Reason::LivenessCheck);
-        // What killed this one has most likely killed those that rested with it.
-        pool.drop_idle_since(lease.idle_since());
-        lease.discard();
-        None
     }
 
     /// Sends the request that began the unit.
@@ -181,6 +156,3 @@ fn own_timeout(piece: &Piece) -> Option<Duration> {
     }
     None
 }
-
-/// How long a connection that was idle may take to show that it is alive.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -95,12 +95,16 @@ impl InMemory {
     }
 }
 
-/// A script's options are limits, but for the upstream's URI.
+/// A script's options are limits, but for the upstream's URI. Nothing is asked for a sign of life unless
+/// a script says so: it would be heard in the middle of others.
 fn configuration(head: &Head) -> String {
     let upstream = head.options.iter().find(|(name, _)| name == "upstream");
     let upstream = upstream.map_or("bolt://192.0.2.1:7687", |(_, uri)| uri);
     let limits = head.options.iter().filter(|(name, _)| name != "upstream");
-    let limits: String = limits.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let mut limits: String = limits.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    if !limits.contains("liveness_check_timeout") {
+        limits += "liveness_check_timeout = 0\n";
+    }
     format!("upstream = \"{upstream}\"\n[limits]\n{limits}")
 }
 
