@@ -1,7 +1,6 @@
 //! Everybody who is connected: who they say they are, where they are, what they wait for.
 
 mod id;
-mod refusals;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -19,16 +18,17 @@ use tracing::info;
 
 use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
+use crate::log_limit::LogLimit;
 
 pub(crate) use id::ClientId;
-use refusals::Refusals;
 
 #[derive(Debug)]
 pub(crate) struct Clients {
     entries: Ranked<Mutex<HashMap<ClientId, Arc<Listed>>>>,
     next_id: AtomicU64,
     is_draining: AtomicBool,
-    pub refusals: Refusals,
+    pub refused_logins: LogLimit,
+    pub unencrypted: LogLimit,
 }
 
 /// One client connection, for those who look at the list.
@@ -88,7 +88,8 @@ impl Default for Clients {
             entries,
             next_id: AtomicU64::new(ClientId::FIRST),
             is_draining: AtomicBool::default(),
-            refusals: Refusals::default(),
+            refused_logins: LogLimit::new("refused logins"),
+            unencrypted: LogLimit::new("clients that did not encrypt"),
         }
     }
 }
@@ -123,6 +124,12 @@ impl Clients {
             let waker = client.waker.lock().take();
             waker.inspect(Waker::wake_by_ref);
         }
+    }
+
+    /// A second is over.
+    pub fn next_second(&self) {
+        self.refused_logins.next_second();
+        self.unencrypted.next_second();
     }
 
     pub fn is_draining(&self) -> bool {
@@ -190,7 +197,7 @@ impl Entry {
 
     /// Who it was that could not come in.
     pub fn log_refusal(&self, user: &str, code: &str) {
-        if !self.clients.refusals.is_logged() {
+        if !self.clients.refused_logins.allows() {
             return;
         }
         let client = &self.client;

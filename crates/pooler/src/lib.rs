@@ -32,6 +32,7 @@ mod inbox;
 mod limits;
 mod listener;
 mod locks;
+mod log_limit;
 mod metrics;
 mod pool;
 mod pool_numbers;

@@ -65,7 +65,7 @@ fn arrive(
             let shared = shared.clone();
             arriving.spawn(async move {
                 let limit = shared.limits().client_login_timeout.0;
-                match timeout(limit, encrypt(stream, &tls)).await {
+                match timeout(limit, encrypt(stream, &tls, &shared)).await {
                     Ok(Ok(socket)) => serve(&shared, socket, Some(address)),
                     Ok(Err(reason)) => {
                         debug!(%address, reason = reason.label(), "client refused");
@@ -79,7 +79,7 @@ fn arrive(
 }
 
 /// Encrypts if the client wants it, as its first byte tells.
-async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, Reason> {
+async fn encrypt(stream: TcpStream, tls: &ClientTls, shared: &Shared) -> Result<Socket, Reason> {
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1..) => {}
@@ -91,7 +91,9 @@ async fn encrypt(stream: TcpStream, tls: &ClientTls) -> Result<Socket, Reason> {
     if !tls.required {
         return Ok(Socket::Plain(stream));
     }
-    info!("a client did not encrypt, and [tls] required = true");
+    if shared.clients.unencrypted.allows() {
+        info!("a client did not encrypt, and [tls] required = true");
+    }
     // A browser or a health check is told where it is.
     let mut client = Wire::new(Socket::Plain(stream));
     if first[0].is_ascii_uppercase() && client.fill().await.is_ok() {

@@ -24,10 +24,12 @@ mod state;
 pub(crate) mod tests;
 mod ticket;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bolt::Failure;
+use harmless::{NAME_CHARS, short};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -36,6 +38,7 @@ use crate::class::Class;
 use crate::credential::{Credential, Digest};
 use crate::limits::CurrentLimits;
 use crate::locks::{Rank, Ranked};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pool_numbers::PoolNumbers;
 use crate::server::Server;
@@ -64,6 +67,30 @@ pub(crate) struct Surroundings {
     pub metrics: Metrics,
     pub budget: Arc<Budget>,
     pub tries: Tries,
+    /// How often the log is told of logins that could not be checked, and of connections that could not
+    /// be opened.
+    pub unchecked_logins: LogLimit,
+    pub failed_connects: LogLimit,
+}
+
+impl Surroundings {
+    pub fn new(server: Arc<Server>, limits: CurrentLimits, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            budget: Budget::new(limits.clone()),
+            limits,
+            metrics,
+            tries: Tries::default(),
+            unchecked_logins: LogLimit::new("logins that could not be checked"),
+            failed_connects: LogLimit::new("upstream connections that could not be opened"),
+        })
+    }
+
+    /// A second is over.
+    pub fn next_second(&self) {
+        self.unchecked_logins.next_second();
+        self.failed_connects.next_second();
+    }
 }
 
 /// Tells pools apart. Two may have the same name, as a name can come with several realms.
@@ -92,7 +119,7 @@ impl Pool {
             let mut state = self.state.lock_or_mend(|state| {
                 // Somebody has panicked half-way through a change. Nothing of it is trusted: this pool
                 // opens its connections anew, and all others go on.
-                debug!(user = %self.name, "a pool's lock was poisoned");
+                debug!(user = %self.shown_name(), "a pool's lock was poisoned");
                 state.retire(&mut actions.close);
             });
             let changed = change(&mut state, &mut actions);
@@ -102,6 +129,11 @@ impl Pool {
         };
         actions.carry_out(self);
         changed
+    }
+
+    /// The name for the log: whoever has chosen it has chosen its length.
+    pub fn shown_name(&self) -> Cow<'_, str> {
+        short(&self.name, NAME_CHARS)
     }
 
     fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
@@ -214,7 +246,7 @@ impl Pool {
     fn retire(self: &Arc<Self>, epoch: u64) {
         self.change(|state, actions| {
             if state.epoch() == epoch {
-                info!(user = %self.name, "connections are being replaced");
+                info!(user = %self.shown_name(), "connections are being replaced");
                 state.retire(&mut actions.close);
                 self.grow(state, actions, None);
             }
@@ -332,7 +364,7 @@ impl Pool {
     /// Says now and then that clients wait in vain; the metrics count each of them.
     pub fn complain(self: &Arc<Self>, waiting: usize) {
         if self.change(|state, _| state.complaint_is_due()) {
-            warn!(user = %self.name, waiting, "clients wait in vain for an upstream connection; is max_connection_pool_size large enough?");
+            warn!(user = %self.shown_name(), waiting, "clients wait in vain for an upstream connection; is max_connection_pool_size large enough?");
         }
     }
 

@@ -167,7 +167,7 @@ async fn housekeeping(shared: Arc<Shared>) {
         ticks.tick().await;
         shared.directory().tidy();
         shared.server().drop_stale_spare();
-        shared.clients.refusals.next_second();
+        shared.next_second();
     }
 }
 

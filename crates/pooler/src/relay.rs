@@ -287,6 +287,7 @@ impl<'a> Pump<'a> {
                 let limit = self.unit.patience();
                 failures::waited_in_vain(reason, limit, self.complain(), &self.holders())
             }
+            (Reason::MessageTooLarge, Ok(Some(request))) => failures::too_large(request),
             (Reason::IllegalMessage, Ok(Some(request))) => {
                 let state = self.with_tracker(|_, tracker, _| tracker.state());
                 failures::illegal(request, state)

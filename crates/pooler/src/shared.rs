@@ -15,7 +15,6 @@ use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::pool::{Budget, Pool, Surroundings};
 use crate::server::{Dial, Server};
-use crate::tries::Tries;
 
 /// What every session uses.
 #[derive(Debug)]
@@ -39,10 +38,7 @@ impl Shared {
         let (metrics, registry) = Metrics::new();
         let routes = config.upstream.routing;
         let server = Server::new(dialer, routes, limits.clone(), metrics.clone());
-        let budget = Budget::new(limits.clone());
-        let server = Arc::new(server);
-        let tries = Tries::default();
-        let around = Arc::new(Surroundings { server, limits, metrics, budget, tries });
+        let around = Surroundings::new(Arc::new(server), limits, metrics);
         Arc::new(Self {
             directory: Directory::new(around.clone()),
             around,
@@ -84,6 +80,12 @@ impl Shared {
 
     pub fn budget(&self) -> &Arc<Budget> {
         &self.around.budget
+    }
+
+    /// A second is over.
+    pub fn next_second(&self) {
+        self.clients.next_second();
+        self.around.next_second();
     }
 
     pub fn directory(&self) -> &Arc<Directory> {

@@ -65,7 +65,9 @@ impl CheckJob {
         let user = &*short(key.name(), NAME_CHARS);
         let tried = match error.verdict() {
             Verdict::Passing => {
-                warn!(user, %error, "a login could not be checked");
+                if self.directory.around.unchecked_logins.allows() {
+                    warn!(user, %error, "a login could not be checked");
+                }
                 let failure = error.into_failure();
                 return Outcome::Unavailable(
                     failure.unwrap_or_else(|| failures::unavailable("the server can't be reached")),
@@ -159,7 +161,7 @@ impl CheckJob {
                 Proof::Locked
             }
             Verdict::Rejected => {
-                info!(user = pool.name, %error, "a stored credential is no longer good");
+                info!(user = %pool.shown_name(), %error, "a stored credential is no longer good");
                 self.note(TryOutcome::Failed);
                 let failure = error.into_failure().unwrap_or_else(failures::rate_limited);
                 pool.refuse_credential(&credential, &failure);

@@ -166,7 +166,9 @@ impl Pool {
         credential: &Credential,
     ) {
         self.around.metrics.error(error.reason());
-        warn!(user = %self.name, %error, "cannot open an upstream connection");
+        if self.around.failed_connects.allows() {
+            warn!(user = %self.shown_name(), %error, "cannot open an upstream connection");
+        }
         let refusal = self.note_refusal(error);
         self.change(|state, actions| {
             state.give_up_connect(class, id);

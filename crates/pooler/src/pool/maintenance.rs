@@ -62,7 +62,7 @@ impl Pool {
             actions.close.len()
         });
         if count > 0 {
-            info!(user = %self.name, count, "idle upstream connections have ended");
+            info!(user = %self.shown_name(), count, "idle upstream connections have ended");
         }
     }
 

@@ -62,7 +62,7 @@ impl Pool {
     }
 
     fn is_silent(self: &Arc<Self>, connection: Connection) {
-        info!(user = %self.name, upstream = %connection.upstream.id, "an idle upstream connection gives no sign of life");
+        info!(user = %self.shown_name(), upstream = %connection.upstream.id, "an idle upstream connection gives no sign of life");
         self.around.metrics.error(Reason::LivenessCheck);
         let alive_at = connection.alive_at;
         self.change(|state, actions| {

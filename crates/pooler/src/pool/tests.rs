@@ -28,8 +28,7 @@ pub(crate) fn surroundings(limits: Limits) -> Arc<Surroundings> {
     let limits = CurrentLimits::new(limits);
     let (metrics, _) = Metrics::new();
     let server = Server::new(Arc::new(Nowhere), false, limits.clone(), metrics.clone());
-    let (server, budget) = (Arc::new(server), Budget::new(limits.clone()));
-    Arc::new(Surroundings { server, limits, metrics, budget, tries: Tries::default() })
+    Surroundings::new(Arc::new(server), limits, metrics)
 }
 
 /// Clients of this minor version share connections with nobody else.

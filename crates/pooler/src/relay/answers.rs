@@ -93,7 +93,7 @@ impl Pump<'_> {
         match failure.code.as_str() {
             code::AUTHORIZATION_EXPIRED => lease.authorization_expired(),
             code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED if !member.pool.is_single_use => {
-                info!(user = %member.pool.name, code = %failure.code, "the upstream no longer accepts a login");
+                info!(user = %member.pool.shown_name(), code = %failure.code, "the upstream no longer accepts a login");
                 let credential = lease.credential_expired(failure);
                 self.shared.directory().distrust(&member.pool, &credential);
             }

@@ -56,8 +56,7 @@ impl Pump<'_> {
 pub(super) fn offered(piece: &Piece) -> Event {
     match (piece, piece.request()) {
         (Piece::More { ended, .. }, _) => Event::More { ended: *ended },
-        // It is for nobody to pass on. If it begins another unit, it waits for its turn.
-        (Piece::TooLarge { .. }, _) => Event::Request(RequestTag::Unknown(0), Part::Whole),
+        (Piece::TooLarge { .. }, Some(request)) => Event::Request(request, Part::TooLarge),
         (Piece::Begun { .. }, _) => Event::Request(RequestTag::Run, Part::Beginning),
         (_, Some(request)) => Event::Request(request, Part::Whole),
         (_, None) => Event::Request(RequestTag::Unknown(0), Part::Whole),

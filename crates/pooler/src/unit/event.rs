@@ -47,6 +47,8 @@ pub(crate) enum Part {
     Whole,
     /// The beginning of a RUN that is too long to be gathered.
     Beginning,
+    /// It passes the limit, and none of it is there.
+    TooLarge,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

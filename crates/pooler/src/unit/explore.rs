@@ -43,7 +43,7 @@ fn all_requests() -> Vec<Said> {
         Telemetry,
     ];
     let requests = requests.into_iter().map(Said::Request);
-    requests.chain([Said::RunBegins]).collect()
+    requests.chain([Said::RunBegins, Said::TooLarge]).collect()
 }
 
 /// Those that a unit of work decides about, each once.

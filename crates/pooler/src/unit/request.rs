@@ -4,7 +4,7 @@
 use bolt::{RequestTag, ServerState, Tracker};
 use tokio::time::Instant;
 
-use super::{Effect, Effects, Ending, Kind, Part, Phase, Unit};
+use super::{Effect, Effects, Ending, Kind, Part, Phase, Recovery, Reset, Unit};
 use crate::reason::Reason;
 
 impl Unit {
@@ -20,12 +20,18 @@ impl Unit {
             return effects.push(Effect::Hold);
         }
         if tracker.unanswered().len() > 0 {
-            return match self.may_follow(tracker, request) {
+            return match part != Part::TooLarge && self.may_follow(tracker, request) {
                 true => self.forward(tracker, request, part, effects),
                 false => effects.push(Effect::Hold),
             };
         }
         match tracker.state() {
+            // The client is told how large a request may be, and that ends what it had begun.
+            state if part == Part::TooLarge && state != ServerState::Ready => {
+                effects.push(Effect::Count(Reason::MessageTooLarge));
+                effects.push(Effect::Refuse(Reason::MessageTooLarge));
+                self.phase = Phase::Recovering(Recovery::Told, Reset::Wanted);
+            }
             _ if request == RequestTag::Goodbye => self.abandon(Ending::Left, now, effects),
             // It begins another unit of work, and may be another user's.
             ServerState::Ready => effects.push(Effect::Hold),

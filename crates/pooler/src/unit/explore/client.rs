@@ -16,6 +16,8 @@ pub enum Said {
     /// The beginning of a RUN that is passed on in pieces.
     RunBegins,
     RunEnds,
+    /// A request that passes the limit, PULL for example.
+    TooLarge,
 }
 
 /// A request with its number among those of its client.
@@ -30,6 +32,7 @@ impl Asked {
         match self.said {
             Said::Request(request) => Some(request),
             Said::RunBegins => Some(RequestTag::Run),
+            Said::TooLarge => Some(RequestTag::Pull),
             Said::RunEnds => None,
         }
     }

@@ -104,6 +104,7 @@ fn word(said: Said) -> String {
     match said {
         Said::Request(request) => request.to_string(),
         Said::RunBegins => format!("half of {}", RequestTag::Run),
+        Said::TooLarge => format!("{} that is too large", RequestTag::Pull),
         Said::RunEnds => format!("the rest of {}", RequestTag::Run),
     }
 }

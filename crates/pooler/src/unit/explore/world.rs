@@ -203,6 +203,10 @@ impl World {
             return Ok(true);
         };
         let handling = client.view.handling(request, resets);
+        let handling = match front.said {
+            Said::TooLarge if handling.carries_out() => Handling::Fail(Reason::MessageTooLarge),
+            _ => handling,
+        };
         match handling {
             Handling::Unit(kind) => self.begin(step, c, kind, front.number)?,
             handling => {
@@ -299,6 +303,7 @@ fn offered(asked: Asked) -> Event {
     match asked.said {
         Said::Request(request) => Event::Request(request, Part::Whole),
         Said::RunBegins => Event::Request(RequestTag::Run, Part::Beginning),
+        Said::TooLarge => Event::Request(RequestTag::Pull, Part::TooLarge),
         Said::RunEnds => Event::More { ended: true },
     }
 }
