@@ -11,7 +11,7 @@ use bolt::{Dictionary, Failure, Piece, Requests, Response, Value, Version, versi
 use bytes::BytesMut;
 use conversation::{Login, accept_version, opening};
 use net::Socket;
-use pooler::{Config, Dial, Dialling, Pooler};
+use pooler::{Config, Dial, Dialling, Pooler, Resolving};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
 
@@ -84,7 +84,11 @@ struct Upstream {
 }
 
 impl Dial for Upstream {
-    fn dial(&self) -> Dialling<'_> {
+    fn resolve(&self) -> Resolving<'_> {
+        Box::pin(async { Ok(vec![([192, 0, 2, 1], 7687).into()]) })
+    }
+
+    fn connect(&self, _: SocketAddr) -> Dialling<'_> {
         Box::pin(async {
             let (ours, theirs) = duplex(PIPE_BYTES);
             tokio::spawn(answer(theirs, self.mood));

@@ -183,6 +183,22 @@ pub fn has_opening(input: &[u8]) -> Result<bool, HandshakeError> {
     Ok(input.len() >= OPENING_LENGTH)
 }
 
+/// What a client's whole opening proposes, for people: "manifest, 5.4-5.0, 4.4". Anything else is empty.
+pub fn describe_opening(input: &[u8]) -> String {
+    let proposals = input.get(MAGIC.len()..OPENING_LENGTH).unwrap_or_default().chunks_exact(4);
+    let described = proposals.filter_map(|wire| match *wire {
+        [0, 0, 0, 0] => None,
+        _ if wire == MANIFEST_V1 => Some("manifest".to_owned()),
+        [_, 0, minor, major] => Some(Version::new(major, minor).to_string()),
+        [_, below, minor, major] => {
+            let oldest = Version::new(major, minor.saturating_sub(below));
+            Some(format!("{}-{oldest}", Version::new(major, minor)))
+        }
+        _ => None,
+    });
+    described.collect::<Vec<_>>().join(", ")
+}
+
 /// Reads a client's 20-byte opening. It picks the first proposal that `served` can meet, and in it the
 /// highest minor version. Returns `None` until `input` holds the whole opening. Input that can't be an
 /// opening is refused at its first wrong byte.
@@ -385,6 +401,12 @@ const VARINT_BYTES_MAX: usize = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_opening_can_be_told_to_people() {
+        assert_eq!(describe_opening(&opening(&NEO4J_PROPOSALS)), "manifest, 5.8-5.0, 4.4");
+        assert_eq!(describe_opening(b"GET / HTTP"), "");
+    }
 
     fn bytes(parts: &[&[u8]]) -> BytesMut {
         BytesMut::from(parts.concat().as_slice())

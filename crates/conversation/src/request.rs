@@ -53,7 +53,11 @@ pub fn request(text: &str) -> Result<Request, Mistake> {
 /// A request that says everything by its name.
 fn lone_request(verb: &str, rest: &str) -> Result<Request, Mistake> {
     let request = match verb {
-        "HELLO" => Request::Hello(Hello { user_agent: "script/1".into(), ..Hello::default() }),
+        "HELLO" => Request::Hello(Hello {
+            user_agent: "script/1".into(),
+            bolt_agent: Some(Dictionary::new().with("product", "script/1")),
+            ..Hello::default()
+        }),
         "LOGOFF" => Request::Logoff,
         "GOODBYE" => Request::Goodbye,
         "RESET" => Request::Reset,

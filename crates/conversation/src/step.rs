@@ -171,7 +171,7 @@ mod tests {
         assert!(mistake("A> FLOOD").ends_with("TELEMETRY, RUN-HALF, NOOP, RAW, EOF"));
         let known = "SUCCESS, RECORD, IGNORED, FAILURE, TABLE, FLOOD, NOOP, RAW, EOF";
         assert_eq!(mistake("1> BEGIN"), format!("there is no answer `BEGIN`; there are: {known}"));
-        let known = "SUCCESS, RECORD, IGNORED, FAILURE, NOOP, nothing, EOF";
+        let known = "SUCCESS, RECORD, IGNORED, FAILURE, RECORDS, NOOP, nothing, EOF";
         assert_eq!(
             mistake("A< Nothing"),
             format!("there is no answer `Nothing`; there are: {known}")

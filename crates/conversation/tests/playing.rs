@@ -118,7 +118,7 @@ fn a_difference_that_a_line_does_not_show_is_still_one() {
     let found = wrong("A> RAW 00 0D B1 01 A1 8A 75 73 65 72 5F 61 67 65 6E 00 00\n1< nothing");
     assert!(found.contains("found a message that can't be read: "), "{found}");
     let expected = "it\n  line 4: 1< HELLO\n  wanted HELLO, found HELLO with other contents";
-    assert_eq!(failure::<Direct>("BOLT 5.8", "LOGIN A => nothing\n1< HELLO"), expected);
+    assert_eq!(failure::<Direct>("BOLT 5.8", "LOGIN A routing=h:1 => nothing\n1< HELLO"), expected);
 }
 
 #[test]

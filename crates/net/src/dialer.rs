@@ -1,7 +1,8 @@
-//! How a socket to a target is opened: the host is looked up, connected to, and spoken to encrypted
-//! if the target says so.
+//! How a socket to a target is opened: the host is looked up, its addresses are connected to, and
+//! spoken to encrypted if the target says so.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -9,6 +10,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use crate::race::race;
+use crate::resolver::{Resolve, SystemResolver, in_order_of_trial};
 use crate::socket::Socket;
 use crate::target::{Encryption, Target};
 use crate::tls;
@@ -17,6 +20,7 @@ use crate::tls;
 pub struct Dialer {
     target: Target,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    resolver: Arc<dyn Resolve>,
 }
 
 /// Why there is no socket.
@@ -26,6 +30,7 @@ pub enum DialError {
     Resolve(io::Error),
     #[error("cannot connect: {0}")]
     Connect(io::Error),
+    /// The other side's certificate or its TLS is not acceptable. Trying again changes nothing.
     #[error("TLS failed: {0}")]
     Tls(String),
     #[error("the connection broke: {0}")]
@@ -48,25 +53,80 @@ impl Dialer {
                 Some((TlsConnector::from(Arc::new(config)), name))
             }
         };
-        Ok(Self { target, tls })
+        Ok(Self { target, tls, resolver: Arc::new(SystemResolver) })
+    }
+
+    /// The same with another way to look the host up.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
     }
 
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Connects to the first address of the host that answers, and encrypts. Waits as long as the
-    /// system does.
-    pub async fn dial(&self) -> Result<Socket, DialError> {
-        let host = (self.target.host.as_str(), self.target.port);
-        let addresses = tokio::net::lookup_host(host).await.map_err(DialError::Resolve)?;
-        let addresses: Vec<_> = addresses.collect();
-        let stream = TcpStream::connect(&addresses[..]).await.map_err(DialError::Connect)?;
+    /// The addresses of the host in the order in which they should be tried; at least one. Takes as
+    /// long as the system's resolver does.
+    ///
+    /// # Errors
+    /// [`DialError::Resolve`] if the name is not known or nobody could be asked.
+    pub async fn resolve(&self) -> Result<Vec<SocketAddr>, DialError> {
+        let found = self.resolver.resolve(&self.target.host, self.target.port).await;
+        let found = in_order_of_trial(found.map_err(DialError::Resolve)?);
+        if found.is_empty() {
+            let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            return Err(DialError::Resolve(nothing));
+        }
+        Ok(found)
+    }
+
+    /// Connects to one address, without encryption so far. Waits as long as the system does.
+    ///
+    /// # Errors
+    /// [`DialError::Connect`].
+    pub async fn connect(&self, address: SocketAddr) -> Result<Socket, DialError> {
+        let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
         stream.set_nodelay(true).map_err(DialError::Io)?;
-        let Some((connector, name)) = &self.tls else { return Ok(Socket::Plain(stream)) };
-        let stream = connector.connect(name.clone(), stream).await;
-        let stream = stream.map_err(|error| DialError::Tls(error.to_string()))?;
-        Ok(Socket::Tls(Box::new(TlsStream::Client(stream))))
+        Ok(Socket::Plain(stream))
+    }
+
+    /// Encrypts what [`Dialer::connect`] has opened, if the target says so.
+    ///
+    /// # Errors
+    /// [`DialError::Tls`] if the other side can't be believed or doesn't speak TLS,
+    /// [`DialError::Io`] if the connection ends meanwhile.
+    pub async fn encrypt(&self, socket: Socket) -> Result<Socket, DialError> {
+        match (&self.tls, socket) {
+            (Some((connector, name)), Socket::Plain(stream)) => {
+                let stream = connector.connect(name.clone(), stream).await.map_err(tls_error)?;
+                Ok(Socket::Tls(Box::new(TlsStream::Client(stream))))
+            }
+            (_, socket) => Ok(socket),
+        }
+    }
+
+    /// Connects to the first address of the host with which all goes well, TLS included. Waits as
+    /// long as the system does.
+    ///
+    /// # Errors
+    /// What went wrong with the address that failed last.
+    pub async fn dial(&self) -> Result<Socket, DialError> {
+        let addresses = self.resolve().await?;
+        let attempts = addresses
+            .into_iter()
+            .map(|address| async move { self.encrypt(self.connect(address).await?).await });
+        race(attempts).await.map_err(|mut errors| {
+            errors.pop().unwrap_or_else(|| DialError::Connect(io::ErrorKind::NotFound.into()))
+        })
+    }
+}
+
+/// What rustls objects to will be the same next time; a connection that broke need not.
+fn tls_error(error: io::Error) -> DialError {
+    match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        true => DialError::Tls(error.to_string()),
+        false => DialError::Io(error),
     }
 }
 

@@ -4,8 +4,9 @@
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`handshake`]: how both sides agree on a version
 //! - [`target`]: `bolt://host:port` and its kin
-//! - [`socket`]: TCP or TLS; [`dialer`]: how one is opened; [`keep_alive`]: what if the other side
-//!   vanishes
+//! - [`socket`]: TCP or TLS; [`keep_alive`]: what if the other side vanishes
+//! - [`dialer`]: how one is opened; [`resolver`]: how names become addresses; [`race`]: which of several
+//!   is taken
 //! - [`tls`]: certificates are verified by default, unverified for `+ssc`; [`certificate`]: one's own
 
 mod certificate;
@@ -13,6 +14,8 @@ mod dialer;
 mod handshake;
 mod inbox;
 mod keep_alive;
+mod race;
+mod resolver;
 mod socket;
 mod target;
 mod tls;
@@ -23,6 +26,8 @@ pub use dialer::{DialError, Dialer};
 pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choose, propose};
 pub use inbox::{Inbox, InboxLimits};
 pub use keep_alive::KeepAlive;
+pub use race::{HEAD_START, race};
+pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;

@@ -21,6 +21,7 @@ use tracing::warn;
 
 use crate::config::Admin;
 use crate::pool_numbers::PoolNumbers;
+use crate::server::{Down, Standing};
 use crate::shared::Shared;
 use visitors::{Stay, Visitor, Visitors};
 
@@ -117,13 +118,14 @@ fn ready(shared: &Shared) -> Response<Full<Bytes>> {
     if shared.is_draining() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
-    if !shared.server().has_answered() {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the upstream has not answered yet\n");
-    }
-    match shared.server().down_for() {
-        None => text(StatusCode::OK, "ready\n"),
-        Some(time) => {
-            let message = format!("the upstream was not reached for {} s\n", time.as_secs());
+    match shared.server().standing() {
+        Standing::Up => text(StatusCode::OK, "ready\n"),
+        Standing::Unknown => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "the upstream has not answered yet\n")
+        }
+        Standing::Down(Down { since, why, .. }) => {
+            let seconds = since.elapsed().as_secs();
+            let message = format!("the upstream was not reached for {seconds} s: {why}\n");
             text(StatusCode::SERVICE_UNAVAILABLE, message)
         }
     }

@@ -27,7 +27,8 @@ pub(crate) struct Clients {
     entries: Ranked<Mutex<HashMap<ClientId, Arc<Listed>>>>,
     next_id: AtomicU64,
     is_draining: AtomicBool,
-    pub refused_logins: LogLimit,
+    refused_logins: LogLimit,
+    refused_versions: LogLimit,
     pub unencrypted: LogLimit,
 }
 
@@ -89,6 +90,7 @@ impl Default for Clients {
             next_id: AtomicU64::new(ClientId::FIRST),
             is_draining: AtomicBool::default(),
             refused_logins: LogLimit::new("refused logins"),
+            refused_versions: LogLimit::new("clients whose version of Bolt was refused"),
             unencrypted: LogLimit::new("clients that did not encrypt"),
         }
     }
@@ -129,6 +131,7 @@ impl Clients {
     /// A second is over.
     pub fn next_second(&self) {
         self.refused_logins.next_second();
+        self.refused_versions.next_second();
         self.unencrypted.next_second();
     }
 
@@ -206,6 +209,14 @@ impl Entry {
         let agent = client.introduction.get().map(|(agent, _)| short(agent, NAME_CHARS));
         let agent = agent.as_deref();
         info!(client = %client.id, address = ?client.address, user, agent, code, "login refused");
+    }
+
+    /// Whose version of Bolt the upstream does not speak, and what it has offered.
+    pub fn log_refused_version(&self, offered: &str) {
+        if self.clients.refused_versions.allows() {
+            let client = &self.client;
+            info!(client = %client.id, address = ?client.address, offered, "no version of Bolt in common");
+        }
     }
 
     pub fn introduce(&self, user_agent: &str, version: Version) {

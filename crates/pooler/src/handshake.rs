@@ -1,20 +1,31 @@
 //! A client's first bytes: which protocol it speaks, and which version of Bolt.
 
+use bolt::version::describe_opening;
 use net::{Disagreement, Negotiated, Wire};
 
+use crate::clients::Entry;
 use crate::end::End;
 use crate::reason::Reason;
 use crate::server::Server;
 
-/// Agrees on a version that the upstream speaks, and waits until that is known.
-pub(crate) async fn accept(client: &mut Wire, server: &Server) -> Result<Negotiated, End> {
+/// Agrees on a version that the upstream speaks, or may speak if it can't be reached.
+pub(crate) async fn accept(
+    client: &mut Wire,
+    server: &Server,
+    entry: &Entry,
+) -> Result<Negotiated, End> {
     // A client that doesn't speak Bolt hears that at once, whether the upstream is there or not.
     match net::await_opening(client).await {
         Err(Disagreement::Refused(_)) => return Err(refuse(client).await),
         outcome => outcome?,
     }
     let served = server.ranges().await;
-    Ok(net::accept(client, &served).await?)
+    let offered = describe_opening(&client.input);
+    let accepted = net::accept(client, &served).await.map_err(End::from);
+    if accepted == Err(End::Because(Reason::ClientVersion)) {
+        entry.log_refused_version(&offered);
+    }
+    accepted
 }
 
 /// Tells a browser or a health check where it is; anything else is closed without a word.

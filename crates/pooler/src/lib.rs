@@ -49,4 +49,4 @@ mod unit;
 pub use config::file::File;
 pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};
-pub use server::{Dial, Dialling};
+pub use server::{Dial, Dialling, Resolving};

@@ -27,6 +27,8 @@ pub(crate) enum Rank {
     Hold,
     /// What is known of the upstream server.
     Server,
+    /// The upstream's addresses.
+    Addresses,
     /// The classes of connections that exist.
     Classes,
     /// The list of all clients.

@@ -228,6 +228,7 @@ impl Pool {
     fn is_worn(&self, state: &State, connection: &Connection, size_max: usize) -> bool {
         (self.is_single_use && connection.was_used)
             || !connection.is_current(state.epoch())
+            || self.around.server.is_gone(&connection.upstream)
             || Instant::now() >= connection.upstream.expires
             || state.open() > size_max
     }

@@ -87,6 +87,8 @@ reasons! {
     Upstream CredentialRefused "credential_refused",
     /// A login was told that the server can't be reached.
     Upstream LoginUnavailable "login_unavailable",
+    /// A client with nothing under way asked whether anybody is there, and was closed.
+    Upstream ServerDown "server_down",
     /// A unit of work was told so.
     Upstream Unavailable "unavailable",
     // Connections that were lost.

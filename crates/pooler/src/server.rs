@@ -2,22 +2,23 @@
 //! connection to it is opened. What there is to know is read from connections that are needed anyway;
 //! none is opened only to ask.
 
+mod addresses;
 mod greeting;
+mod reach;
 mod upstream;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bolt::failure::code;
 use bolt::message::Auth;
-use bolt::version::{HandshakeError, VersionRange};
+use bolt::version::{HandshakeError, NEO4J_RANGES, VersionRange};
 use bolt::{Dictionary, Failure, Version};
-use net::{DialError, Dialer, Socket};
+use net::DialError;
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
@@ -27,24 +28,14 @@ use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
 use crate::reason::Reason;
 
+pub use reach::{Dial, Dialling, Resolving};
+pub(crate) use reach::{Down, Standing, TIME_TO_TELL};
 pub(crate) use upstream::Upstream;
 
 use greeting::Greeting;
+use reach::Reach;
 
-/// Opens sockets to the upstream; tests put memory in its place.
-pub trait Dial: Send + Sync {
-    fn dial(&self) -> Dialling<'_>;
-}
-
-pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialError>> + Send + 'a>>;
-
-impl Dial for Dialer {
-    fn dial(&self) -> Dialling<'_> {
-        Box::pin(Dialer::dial(self))
-    }
-}
-
-/// Why there is no connection. All but `Refused` mean that the server can't be reached.
+/// Why there is no connection.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
     #[error("the server can't be reached: {0}")]
@@ -83,6 +74,11 @@ impl ConnectError {
             Self::Refused { failure } => Some(failure),
             _ => None,
         }
+    }
+
+    /// Whether trying again can't help before somebody has changed something.
+    pub fn lasts(&self) -> bool {
+        matches!(self, Self::Unreachable(DialError::Resolve(_) | DialError::Tls(_)))
     }
 
     /// As the metrics count it.
@@ -124,18 +120,15 @@ pub(crate) struct Facts {
 }
 
 pub(crate) struct Server {
-    dialer: Arc<dyn Dial>,
+    reach: Reach,
     /// The upstream is known by a `neo4j` scheme: clients' routing contexts are passed on.
     pub routes: bool,
     limits: CurrentLimits,
-    metrics: Metrics,
     ranges: watch::Sender<Option<Arc<[VersionRange]>>>,
     state: Ranked<Mutex<Learnt>>,
     /// One first connection at a time. This lock is awaited, so it is outside the order of [`Rank`]:
     /// nobody who holds one of those locks may ask for it.
     turn: tokio::sync::Mutex<()>,
-    /// The server could not be reached.
-    lost: Notify,
 }
 
 #[derive(Default)]
@@ -144,8 +137,6 @@ struct Learnt {
     facts: HashMap<(Version, bool), Facts>,
     /// A connection on which nobody has logged in yet, for whoever does next.
     spare: Option<(Greeting, Instant)>,
-    /// Since when the server can't be reached.
-    down_since: Option<Instant>,
 }
 
 impl Server {
@@ -158,42 +149,45 @@ impl Server {
         let (ranges, _) = watch::channel(None);
         let state = Ranked::mutex(Rank::Server, Learnt::default());
         let turn = tokio::sync::Mutex::default();
-        Self { dialer, routes, limits, metrics, ranges, state, turn, lost: Notify::new() }
+        let reach = Reach::new(dialer, limits.clone(), metrics);
+        Self { reach, routes, limits, ranges, state, turn }
     }
 
-    /// The versions that the server speaks; waits until it has answered once.
+    /// The versions that the server speaks. Waits until it has answered, or could not be reached: then
+    /// they are those that it may speak, and the login is told why it is in vain.
     pub async fn ranges(&self) -> Arc<[VersionRange]> {
-        let mut ranges = self.ranges.subscribe();
-        let known = ranges.wait_for(Option::is_some).await;
-        known.ok().and_then(|known| known.clone()).unwrap_or_default()
+        self.reach.known_standing().await;
+        self.ranges.borrow().clone().unwrap_or_else(|| NEO4J_RANGES.into())
     }
 
     /// Asks the server for its versions, once at the start, and again whenever it could not be
-    /// reached. Without this nothing might notice that the server is back: no client may come.
+    /// reached or is in doubt. Without this nothing might notice that the server is gone, or back: no
+    /// client may come.
     pub async fn stay_informed(&self) {
-        loop {
-            self.discover().await;
-            self.lost.notified().await;
-        }
+        tokio::join!(self.reach.watch_names(), async {
+            loop {
+                self.discover().await;
+                self.reach.doubted().await;
+                tokio::time::sleep(DISCOVERY_PAUSE_MIN).await;
+            }
+        });
     }
 
     /// Asks until the server has answered. The connection is kept for the next login.
     async fn discover(&self) {
         let mut pause = DISCOVERY_PAUSE_MIN;
         loop {
-            let limit = self.limits.now().connection_timeout.0;
-            let greeting = timeout(limit, Greeting::ask(&*self.dialer, &self.metrics)).await;
-            let greeting = greeting.unwrap_or(Err(ConnectError::TimedOut(limit)));
-            self.note_quietly(&greeting);
-            match greeting {
+            match self.within(self.reach.greet(Greeting::ask)).await {
                 Ok((greeting, ranges)) => {
                     info!(versions = ?ranges.iter().map(|range| range.newest).collect::<Vec<_>>(), "the upstream has answered");
                     self.keep(greeting);
                     self.ranges.send_replace(Some(ranges.into()));
+                    self.reach.is_up();
                     return;
                 }
                 Err(error) => {
                     warn!(%error, "the upstream does not answer");
+                    self.reach.is_down(&error);
                 }
             }
             tokio::time::sleep(pause).await;
@@ -211,7 +205,10 @@ impl Server {
         if let Some(facts) = self.known_facts(class) {
             return Ok(facts);
         }
-        let greeting = self.open(class).await?;
+        let greeting = match self.take_spare(class) {
+            Some(spare) => spare,
+            None => self.within(self.open(class)).await?,
+        };
         let hello = greeting.hello(class, self.routing_context(class));
         let (greeting, facts) = self.within(hello).await?;
         self.lock().facts.insert((class.version, class.utc), facts.clone());
@@ -252,13 +249,11 @@ impl Server {
                     outcome => return outcome,
                 }
             }
-            let greeting = Greeting::open(&*self.dialer, class.version, &self.metrics).await?;
+            let greeting = self.open(class).await?;
             greeting.login(class, self.routing_context(class), auth).await
         };
         let attempt = timeout(limit, attempt).await;
-        let outcome = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)));
-        self.note(&outcome);
-        let logged_in = outcome?;
+        let logged_in = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)))?;
         self.lock().facts.insert((class.version, class.utc), logged_in.facts().clone());
         let limits = self.limits.now();
         let lifetime = jittered(limits.max_connection_lifetime.0);
@@ -271,9 +266,35 @@ impl Server {
         Ok((upstream, metadata))
     }
 
-    /// Whether the last attempt to reach the server failed, and how long ago that began.
-    pub fn down_for(&self) -> Option<Duration> {
-        self.lock().down_since.map(|since| since.elapsed())
+    /// Whether the server could be reached when that was last tried.
+    pub fn standing(&self) -> Standing {
+        self.reach.standing()
+    }
+
+    /// Why the server can't be reached, if that was so when it was last tried.
+    pub fn down(&self) -> Option<Down> {
+        match self.reach.standing() {
+            Standing::Down(down) => Some(down),
+            _ => None,
+        }
+    }
+
+    /// Waits until the server has been reached for the first time.
+    ///
+    /// # Errors
+    /// Why it could not be: at once if waiting can't help, else at this time.
+    pub async fn when_first_reached(&self, until: Instant) -> Result<(), Down> {
+        if self.has_answered() { Ok(()) } else { self.reach.when_up(until).await }
+    }
+
+    /// Something makes one doubt whether the server is there: it is asked.
+    pub fn doubt(&self) {
+        self.reach.doubt();
+    }
+
+    /// Whether the server's name does not lead to this connection's other end any more.
+    pub fn is_gone(&self, upstream: &Upstream) -> bool {
+        upstream.peer.as_ref().is_some_and(|peer| self.reach.is_gone(peer))
     }
 
     /// The server would close it soon: it gives strangers 30 s.
@@ -284,14 +305,22 @@ impl Server {
         }
     }
 
+    /// Opens a connection that speaks the version of a class. What becomes of it says whether the server
+    /// is there; what comes after it does not, because a client may have asked for something odd.
     async fn open(&self, class: &Arc<Class>) -> Result<Greeting, ConnectError> {
-        match self.take_spare(class) {
-            Some(spare) => Ok(spare),
-            None => {
-                let open = Greeting::open(&*self.dialer, class.version, &self.metrics);
-                self.within(open).await
+        let version = class.version;
+        let limit = self.limits.now().connection_timeout.0;
+        let greeted = timeout(limit, self.reach.greet(|link| Greeting::open(link, version))).await;
+        let greeted = greeted.unwrap_or(Err(ConnectError::TimedOut(limit)));
+        match &greeted {
+            Ok(_) => self.reach.is_up(),
+            Err(error) => {
+                if self.reach.is_down(error) {
+                    self.doubt();
+                }
             }
         }
+        greeted
     }
 
     fn take_spare(&self, class: &Arc<Class>) -> Option<Greeting> {
@@ -310,32 +339,7 @@ impl Server {
         work: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
         let limit = self.limits.now().connection_timeout.0;
-        let outcome = timeout(limit, work).await.unwrap_or(Err(ConnectError::TimedOut(limit)));
-        self.note(&outcome);
-        outcome
-    }
-
-    /// Remembers whether the server could be reached, and has it asked again if not.
-    fn note<T>(&self, outcome: &Result<T, ConnectError>) {
-        if self.note_quietly(outcome) {
-            self.lost.notify_one();
-        }
-    }
-
-    /// Whether the server has become unreachable by this.
-    fn note_quietly<T>(&self, outcome: &Result<T, ConnectError>) -> bool {
-        let mut state = self.lock();
-        match outcome {
-            Ok(_) | Err(ConnectError::Refused { .. }) => {
-                state.down_since = None;
-                false
-            }
-            Err(_) => {
-                let was_up = state.down_since.is_none();
-                state.down_since.get_or_insert_with(Instant::now);
-                was_up
-            }
-        }
+        timeout(limit, work).await.unwrap_or(Err(ConnectError::TimedOut(limit)))
     }
 
     /// The routing context for HELLO. An empty one is enough: what clients put into theirs only matters

@@ -8,13 +8,13 @@ mod login;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bolt::{Dictionary, Failure, RequestTag};
+use bolt::{Dictionary, Failure, RequestTag, ServerState};
 use net::{Socket, Wire};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::alarm::Alarm;
-use crate::client::{Client, Drain, Handling, Woken};
+use crate::client::{Client, Drain, Handling, View, Woken};
 use crate::clients::{ClientId, Entry};
 use crate::end::End;
 use crate::failures;
@@ -51,7 +51,7 @@ pub(crate) fn serve(
 async fn arrive(socket: Socket, entry: Entry, shared: Arc<Shared>) -> Option<Box<Session>> {
     let until = Instant::now() + shared.limits().client_login_timeout.0;
     let mut wire = Wire::new(socket);
-    let accepting = timeout_at(until, handshake::accept(&mut wire, shared.server()));
+    let accepting = timeout_at(until, handshake::accept(&mut wire, shared.server(), &entry));
     let accepted = entry
         .unless_draining(accepting)
         .await
@@ -109,6 +109,9 @@ impl Session {
         match handling {
             Handling::Goodbye => return Err(End::ClientLeft),
             Handling::Unknown => return Err(End::Because(Reason::UnknownMessage)),
+            Handling::Reset if self.asks_for_life() && self.shared.server().down().is_some() => {
+                return Err(End::Because(Reason::ServerDown));
+            }
             Handling::Reset => self.client.reset(),
             Handling::Ignore => self.client.ignored(),
             Handling::Fail(reason) => {
@@ -122,6 +125,12 @@ impl Session {
             Handling::Local | Handling::Unit(_) => return self.answer_here(request, &piece).await,
         }
         Ok(())
+    }
+
+    /// Whether a RESET of this client has nothing to end: it asks whether anybody is there, and means
+    /// the server.
+    fn asks_for_life(&self) -> bool {
+        *self.client.view() == View::At(ServerState::Ready)
     }
 
     /// Says how large a request may be. Drivers would send it again if this closed the connection.

@@ -68,10 +68,8 @@ impl CheckJob {
                 if self.directory.around.unchecked_logins.allows() {
                     warn!(user, %error, "a login could not be checked");
                 }
-                let failure = error.into_failure();
-                return Outcome::Unavailable(
-                    failure.unwrap_or_else(|| failures::unavailable("the server can't be reached")),
-                );
+                let why = failures::unavailable(&error);
+                return Outcome::Unavailable(error.into_failure().unwrap_or(why));
             }
             // The log hears of those together with the client.
             Verdict::Locked => TryOutcome::Locked,

@@ -62,6 +62,8 @@ pub struct Limits {
     pub connection_acquisition_timeout: Seconds,
     /// How many clients of one principal may wait.
     pub max_waiting_clients: usize,
+    /// How often the upstream's name is looked up.
+    pub dns_interval: Seconds,
     /// How long opening and logging in to an upstream connection may take.
     pub connection_timeout: Seconds,
     /// Upstream connections are replaced at this age, more or less a tenth.
@@ -121,6 +123,7 @@ impl Default for Limits {
             // The drivers' default.
             connection_acquisition_timeout: Seconds::new(60),
             max_waiting_clients: 10_000,
+            dns_interval: Seconds::new(5),
             connection_timeout: Seconds::new(15),
             // Aura ends connections after 60 minutes.
             max_connection_lifetime: Seconds::new(50 * 60),
@@ -194,6 +197,7 @@ impl Limits {
         }
         let not_zero = [
             ("limits.connection_acquisition_timeout", self.connection_acquisition_timeout),
+            ("limits.dns_interval", self.dns_interval),
             ("limits.connection_timeout", self.connection_timeout),
             ("limits.max_connection_lifetime", self.max_connection_lifetime),
             ("limits.client_login_timeout", self.client_login_timeout),

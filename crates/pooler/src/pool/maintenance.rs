@@ -62,7 +62,15 @@ impl Pool {
             actions.close.len()
         });
         if count > 0 {
+            self.doubt_server_if_alone();
             info!(user = %self.shown_name(), count, "idle upstream connections have ended");
+        }
+    }
+
+    /// If everything that was open has ended, the server most likely has, too.
+    fn doubt_server_if_alone(&self) {
+        if !self.look(State::has_opened) {
+            self.around.server.doubt();
         }
     }
 
@@ -79,6 +87,7 @@ impl Pool {
             state.sweep(&mut actions.close, |connection, open| {
                 now >= connection.upstream.expires
                     || !connection.is_current(epoch)
+                    || self.around.server.is_gone(&connection.upstream)
                     || open > size_allowed
                     || (open > wanted && is_old(connection.idle_since))
             });

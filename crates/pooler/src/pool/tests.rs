@@ -1,5 +1,6 @@
 //! One pool against an upstream that never answers, so that nothing happens but what a test does.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
 
@@ -12,13 +13,17 @@ use super::*;
 use crate::clients::{Clients, Entry};
 use crate::config::Limits;
 use crate::credential::DIGEST_BYTES;
-use crate::server::{Dial, Dialling};
+use crate::server::{Dial, Dialling, Resolving};
 use crate::unit::Rest;
 
 struct Nowhere;
 
 impl Dial for Nowhere {
-    fn dial(&self) -> Dialling<'_> {
+    fn resolve(&self) -> Resolving<'_> {
+        Box::pin(std::future::pending())
+    }
+
+    fn connect(&self, _: SocketAddr) -> Dialling<'_> {
         Box::pin(std::future::pending())
     }
 }

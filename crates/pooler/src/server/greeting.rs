@@ -7,13 +7,14 @@ use bolt::chunk::payload;
 use bolt::message::{Auth, Hello};
 use bolt::version::{self, Answer, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange};
 use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Version};
-use net::{Disagreement, Wire};
+use net::{DialError, Disagreement, Socket, Wire};
 use tokio::time::Instant;
 
-use super::{ConnectError, Dial, Facts, Upstream};
+use super::reach::Peer;
+use super::{ConnectError, Facts, Upstream};
 use crate::alarm::Alarm;
 use crate::class::Class;
-use crate::metrics::{Metrics, OpenUpstream};
+use crate::metrics::OpenUpstream;
 
 /// A connection on which nobody has logged in yet.
 pub(super) struct Greeting {
@@ -22,9 +23,10 @@ pub(super) struct Greeting {
 }
 
 /// The socket, and what reads messages from it.
-struct Link {
+pub(super) struct Link {
     wire: Wire,
     scanner: Scanner,
+    peer: Peer,
     counted: OpenUpstream,
 }
 
@@ -54,11 +56,7 @@ pub(super) struct LoggedIn {
 
 impl Greeting {
     /// Asks which versions the server speaks, and leaves the choice open if it can.
-    pub async fn ask(
-        dialer: &dyn Dial,
-        metrics: &Metrics,
-    ) -> Result<(Self, Vec<VersionRange>), ConnectError> {
-        let mut link = Link::dial(dialer, metrics).await?;
+    pub async fn ask(mut link: Link) -> Result<(Self, Vec<VersionRange>), ConnectError> {
         let (stage, ranges) = match link.propose(&NEO4J_PROPOSALS).await? {
             Answer::Manifest(ranges) => (Stage::Offered(ranges.clone()), ranges),
             Answer::Agreed(version) => {
@@ -73,13 +71,8 @@ impl Greeting {
         }
     }
 
-    /// Opens a connection that speaks exactly `version`.
-    pub async fn open(
-        dialer: &dyn Dial,
-        version: Version,
-        metrics: &Metrics,
-    ) -> Result<Self, ConnectError> {
-        let mut link = Link::dial(dialer, metrics).await?;
+    /// Agrees on exactly `version`.
+    pub async fn open(mut link: Link, version: Version) -> Result<Self, ConnectError> {
         // From 6.0 versions are offered by manifest only.
         let proposal = if version >= Version::V6_0 {
             Proposal::Manifest
@@ -187,19 +180,14 @@ impl Greeting {
 }
 
 impl Link {
-    async fn dial(dialer: &dyn Dial, metrics: &Metrics) -> Result<Self, ConnectError> {
-        let socket = dialer.dial().await?;
-        Ok(Self {
-            wire: Wire::new(socket),
-            scanner: Scanner::new(LOGIN_MESSAGE_MAX),
-            counted: metrics.upstream_opened(),
-        })
+    pub fn new(socket: Socket, peer: Peer, counted: OpenUpstream) -> Self {
+        Self { wire: Wire::new(socket), scanner: Scanner::new(LOGIN_MESSAGE_MAX), peer, counted }
     }
 
     async fn propose(&mut self, proposals: &[Proposal]) -> Result<Answer, ConnectError> {
         let answer = net::propose(&mut self.wire, proposals).await;
         answer.map_err(|disagreement| match disagreement {
-            Disagreement::Lost(_) => ConnectError::Closed,
+            Disagreement::Lost(error) => DialError::Io(error).into(),
             Disagreement::Refused(error) => ConnectError::NoAgreement(error),
         })
     }
@@ -269,6 +257,7 @@ impl LoggedIn {
             expires: Instant::now() + lifetime,
             receive_timeout: greeted.receive_timeout,
             alarm: Alarm::default(),
+            peer: Some(link.peer),
             _counted: link.counted,
         });
         (upstream, metadata)

@@ -10,6 +10,7 @@ use bolt::{Request, RequestTag, Scanned, Scanner, Summary, Tracker};
 use net::Wire;
 use tokio::time::Instant;
 
+use super::reach::Peer;
 use crate::alarm::Alarm;
 use crate::class::Class;
 use crate::metrics::OpenUpstream;
@@ -20,6 +21,8 @@ pub(crate) struct Upstream {
     pub scanner: Scanner,
     pub tracker: Tracker,
     pub class: Arc<Class>,
+    /// Where it is, if it is a place.
+    pub peer: Option<Peer>,
     /// How the server calls this connection in its list.
     pub id: String,
     /// From then on it is closed instead of being used for another unit of work.
@@ -101,6 +104,7 @@ impl Upstream {
             scanner: Scanner::new(1024),
             tracker: Tracker::ready(),
             class: class.clone(),
+            peer: None,
             id: "bolt-1".to_owned(),
             expires: Instant::now() + Duration::from_secs(3600),
             receive_timeout: None,

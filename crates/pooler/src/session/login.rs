@@ -16,9 +16,10 @@ use crate::client::View;
 use crate::clients::{ClientState, Entry};
 use crate::end::End;
 use crate::failures;
+use crate::metrics::LoginOutcome;
 use crate::reason::Reason;
 use crate::routing;
-use crate::server::Facts;
+use crate::server::{Down, Facts, TIME_TO_TELL};
 
 impl Session {
     pub(super) async fn hello(&mut self, piece: &Piece) -> Result<(), End> {
@@ -32,6 +33,7 @@ impl Session {
             return self.refuse(&failure, Reason::MalformedLogin).await;
         }
         self.client.entry.introduce(&hello.user_agent, version);
+        self.expect_server().await?;
         self.identity.dialled = routing::dialled_address(&hello).map(Into::into);
         let class = self.shared.classes.of(&hello, version, self.shared.server().routes);
         self.identity.class = Some(class.clone());
@@ -39,6 +41,24 @@ impl Session {
             Some(auth) => self.log_in_by_hello(auth, &class).await,
             None => self.greet(&class).await,
         }
+    }
+
+    /// A server that was never reached is waited for, if that can help, until it is just time enough to
+    /// say why it was in vain.
+    async fn expect_server(&mut self) -> Result<(), End> {
+        let (shared, deadline) = (self.shared.clone(), self.login_deadline());
+        let until = deadline.checked_sub(TIME_TO_TELL).unwrap_or(deadline);
+        let reached = shared.server().when_first_reached(until);
+        match before(&self.client.entry, deadline, reached).await? {
+            Ok(()) => Ok(()),
+            Err(down) => self.refuse_unavailable(&down).await,
+        }
+    }
+
+    async fn refuse_unavailable(&mut self, down: &Down) -> Result<(), End> {
+        self.shared.metrics().login(LoginOutcome::Unavailable);
+        let failure = failures::unavailable(&down.why);
+        self.refuse(&failure, Reason::LoginUnavailable).await
     }
 
     /// Before Bolt 5.1 HELLO holds the credentials.
@@ -109,6 +129,10 @@ impl Session {
         class: &Arc<Class>,
         is_new: bool,
     ) -> Result<Dictionary, End> {
+        if let Some(down) = self.shared.server().down() {
+            // Whoever is known would be let in and find nothing there.
+            return self.refuse_unavailable(&down).await.map(|()| Dictionary::new());
+        }
         let directory = self.shared.directory().clone();
         let principal = auth.principal().to_owned();
         let source = Source::from(self.client.entry.address());

@@ -53,7 +53,10 @@ impl Setup for InMemory {
         match verb {
             "DOWN" => self.upstream.is_down.store(true, Ordering::SeqCst),
             "UP" => self.upstream.is_down.store(false, Ordering::SeqCst),
-            "NEXT-LOGIN" => self.upstream.answers.lock().unwrap().push_back(response(rest)?),
+            "NEXT-LOGIN" => {
+                let answer = if rest == "EOF" { None } else { Some(response(rest)?) };
+                self.upstream.answers.lock().unwrap().push_back(answer);
+            }
             "NEXT-HELLO" => {
                 if let Response::Success(entries) = response(&format!("SUCCESS {rest}"))? {
                     *self.upstream.hello.lock().unwrap() = entries;

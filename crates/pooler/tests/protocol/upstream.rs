@@ -2,6 +2,7 @@
 //! in its place.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use bolt::message::tag;
 use bolt::{Dictionary, Reader, Response};
 use conversation::{Found, Peer};
 use net::{DialError, Socket};
-use pooler::{Dial, Dialling};
+use pooler::{Dial, Dialling, Resolving};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
@@ -18,8 +19,8 @@ use tokio::sync::mpsc;
 pub struct Upstream {
     pub is_down: AtomicBool,
     pub logins: AtomicUsize,
-    /// Answers to the next logins; then SUCCESS.
-    pub answers: Mutex<VecDeque<Response>>,
+    /// Answers to the next logins; then SUCCESS. `None` is the end of the connection.
+    pub answers: Mutex<VecDeque<Option<Response>>>,
     /// Entries of the answers to HELLO, hints included, that are not the usual ones.
     pub hello: Mutex<Dictionary>,
 }
@@ -31,7 +32,11 @@ pub struct MemoryDialer {
 }
 
 impl Dial for MemoryDialer {
-    fn dial(&self) -> Dialling<'_> {
+    fn resolve(&self) -> Resolving<'_> {
+        Box::pin(async { Ok(vec![SocketAddr::from(([192, 0, 2, 1], 7687))]) })
+    }
+
+    fn connect(&self, _: SocketAddr) -> Dialling<'_> {
         Box::pin(async {
             if self.upstream.is_down.load(Ordering::SeqCst) {
                 return Err(DialError::Connect(std::io::ErrorKind::ConnectionRefused.into()));
@@ -56,7 +61,7 @@ impl Upstream {
             let Found::Message(message) = peer.next().await.unwrap() else { return None };
             let tag = Reader::new(&message).structure().unwrap().0;
             let is_login = tag == tag::LOGON || (tag == tag::HELLO && !peer.version().has_logon());
-            let answer = self.answer(tag, is_login);
+            let answer = self.answer(tag, is_login)?;
             let is_refused = matches!(answer, Response::Failure(_));
             peer.say(&[answer.into()]).await.unwrap();
             match (is_refused, is_login) {
@@ -67,14 +72,15 @@ impl Upstream {
         }
     }
 
-    fn answer(&self, tag: u8, is_login: bool) -> Response {
+    fn answer(&self, tag: u8, is_login: bool) -> Option<Response> {
         if is_login {
             self.logins.fetch_add(1, Ordering::SeqCst);
             if let Some(scripted) = self.answers.lock().unwrap().pop_front() {
                 return scripted;
             }
         }
-        Response::Success(if tag == tag::HELLO { self.greeting() } else { Dictionary::new() })
+        let metadata = if tag == tag::HELLO { self.greeting() } else { Dictionary::new() };
+        Some(Response::Success(metadata))
     }
 
     fn greeting(&self) -> Dictionary {
