@@ -1,6 +1,6 @@
 """What measures BoltBouncer and writes docs/results. The commands are scripts/results, scripts/bench,
 scripts/results-airflow, scripts/matrix, scripts/fuzz, scripts/compose-test, scripts/cross-talk, scripts/soak,
-scripts/driver-suite and scripts/vanished.
+scripts/driver-suite, scripts/vanished and scripts/held-up.
 
 - programs: starts and stops what is measured; the only place that does
 - documents: the files in docs/results
@@ -14,9 +14,10 @@ scripts/driver-suite and scripts/vanished.
 - soak, soak_page: everything that a pooler goes through, and what it leaves
 - driver_suite: the official Python driver's integration tests, direct and pooled
 - vanished: peers that are gone without a word, with namespaces, the relay forgetful and the caller
+- held_up: clients that hold connections without using them, which are in holding
 - compose: the Docker Compose set-up on a container engine of its own
 
-Python 3.9 and later. Only speed and caller need a package, Neo4j's driver.
+Python 3.9 and later. Only speed, caller and holding need a package, Neo4j's driver.
 """
 
 import signal

@@ -1,0 +1,154 @@
+"""The clients of scripts/held-up, by Neo4j's driver and on raw sockets. A program by itself:
+
+  holding.py CASE URI POOLS   prints as JSON: `seconds` that somebody else had to wait, the `pool` at that moment, and
+                              what is `wrong` besides. POOLS is where the pooler tells its numbers.
+"""
+
+import json
+import os
+import struct
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack
+
+from neo4j import GraphDatabase
+from neo4j.exceptions import Neo4jError
+
+from .raw_bolt import PULL_ALL, RawClient, run, string
+
+CLIENTS = 20
+HELD_MAX_S = 30
+PASSWORD = os.environ["HOLDING_PASSWORD"]
+
+
+class Scene:
+    def __init__(self, uri, pools, stack):
+        self.uri, self.pools, self.stack = uri, pools, stack
+        self.wrong = []
+
+    def driver(self):
+        return self.stack.enter_context(GraphDatabase.driver(self.uri, auth=("neo4j", PASSWORD)))
+
+    def raw(self):
+        return self.stack.enter_context(RawClient(self.uri, PASSWORD))
+
+    def numbers(self):
+        with urllib.request.urlopen(self.pools, timeout=5) as answer:
+            (pool,) = json.load(answer)
+        return pool
+
+    def until_all_hold(self):
+        deadline = time.monotonic() + HELD_MAX_S
+        while self.held() < CLIENTS:
+            if time.monotonic() > deadline:
+                sys.exit(f"only {self.held()} of {CLIENTS} connections are held after {HELD_MAX_S} s")
+            time.sleep(0.05)
+
+    def held(self):
+        numbers = self.numbers()
+        return numbers["sv_active"] + numbers["sv_parked"]
+
+    def ask(self):
+        """How long another client of the same user waits."""
+        driver = self.driver()
+        began = time.monotonic()
+        driver.execute_query("RETURN 1")
+        return time.monotonic() - began
+
+
+def transactions(scene):
+    leak(scene)
+    return scene.ask()
+
+
+def leak(scene):
+    driver = scene.driver()
+    leaked = [driver.session().begin_transaction() for _ in range(CLIENTS)]
+    for transaction in leaked:
+        transaction.run("RETURN 1").consume()
+    scene.until_all_hold()
+    return leaked
+
+
+def uploads(scene):
+    """Of the parameter of a RUN, the first half is sent; it is far longer than what is gathered."""
+    chunk, size = 0xFFFF, 2 << 20
+    begun = b"\xb3\x10" + string("RETURN size($x)") + b"\xa1" + string("x") + b"\xd2" + struct.pack(">I", size)
+    half = begun + b"x" * (size // 2)
+    for _ in range(CLIENTS):
+        client = scene.raw()
+        for at in range(0, len(half) - chunk, chunk):
+            client.socket.sendall(struct.pack(">H", chunk) + half[at : at + chunk])
+    scene.until_all_hold()
+    return scene.ask()
+
+
+def readers(scene):
+    text = "x" * 500
+    for _ in range(CLIENTS):
+        scene.raw().send(run(f"UNWIND range(1, 10000000) AS i RETURN i, '{text}'"), PULL_ALL)
+    scene.until_all_hold()
+    return scene.ask()
+
+
+def nested(scene):
+    driver, all_hold, waits = scene.driver(), threading.Barrier(CLIENTS), []
+
+    def task():
+        with driver.session() as outer, outer.begin_transaction() as transaction:
+            transaction.run("RETURN 1").consume()
+            all_hold.wait(HELD_MAX_S)
+            began = time.monotonic()
+            with driver.session() as inner:
+                inner.run("RETURN 2").consume()
+            waits.append(time.monotonic() - began)
+            transaction.commit()
+
+    tasks = [threading.Thread(target=task) for _ in range(CLIENTS)]
+    for thread in tasks:
+        thread.start()
+    for thread in tasks:
+        thread.join()
+    if len(waits) < CLIENTS:
+        scene.wrong.append(f"only {len(waits)} of {CLIENTS} second sessions were answered")
+    return max(waits, default=0)
+
+
+def contended(scene):
+    leaked = leak(scene)
+    seconds = scene.ask()
+    ended = [outcome for outcome in map(ending, leaked) if outcome]
+    is_told = len(ended) == 1 and "TransactionTimedOut" in ended[0] and "contended_idle_timeout" in ended[0]
+    if not is_told:
+        scene.wrong.append(f"not exactly one was told that it was rolled back: {ended}")
+    return seconds
+
+
+def ending(transaction):
+    """What a client hears that goes on with its transaction; nothing if that is well."""
+    try:
+        transaction.run("RETURN 1").consume()
+        transaction.commit()
+    except Neo4jError as error:
+        return f"{error.code} {error.message}"
+    return ""
+
+
+def main(case, uri, pools):
+    with ExitStack() as stack:
+        scene = Scene(uri, pools, stack)
+        seconds = CASES[case](scene)
+        names = ("sv_active", "sv_parked", "sv_idle", "cl_waiting")
+        numbers = scene.numbers()
+        pool = ", ".join(f"{name} {numbers[name]}" for name in names)
+        print(json.dumps({"seconds": seconds, "pool": pool, "wrong": scene.wrong}), flush=True)
+        # What is still held is not waited for.
+        os._exit(0)
+
+
+CASES = {case.__name__: case for case in (transactions, uploads, readers, nested, contended)}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
