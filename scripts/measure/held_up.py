@@ -36,9 +36,9 @@ def main(head):
             step(case)
             seen = played(programs, case, binary, python, uri, password)
             limit = ANSWER_MAX_S + LIMITS.get(case, {}).get("contended_idle_timeout", 0)
-            case_is_good = not seen["wrong"] and seen["seconds"] <= limit
+            case_is_good = not seen["wrong"] and seen["seconds"] - seen["direct"] <= limit
             is_good &= case_is_good
-            words = f"answered after {seen['seconds']:.2f} s; {seen['pool']}"
+            words = f"answered after {seen['seconds']:.2f} s, direct {seen['direct']:.2f} s; {seen['pool']}"
             words += "".join(f"; {wrong}" for wrong in seen["wrong"])
             print(f"{'ok    ' if case_is_good else 'FAILED'} {case}: {words}", flush=True)
     sys.exit(not is_good)
@@ -80,9 +80,9 @@ def played(programs, case, binary, python, uri, password):
     words = ["serve", "--config", file, "--listen", "127.0.0.1:0", "--admin", f"127.0.0.1:{admin}"]
     pooler = programs.start(f"pooler-{case}", binary, *words)
     if not is_listened_on(admin):
-        return {"seconds": 0, "pool": "", "wrong": ["the admin port was taken by somebody else"]}
+        return {"seconds": 0, "direct": 0, "pool": "", "wrong": ["the admin port was taken by somebody else"]}
     environment = dict(os.environ, HOLDING_PASSWORD=password)
-    clients = [python, "-m", "measure.holding", case, pooler.uri, f"http://127.0.0.1:{admin}/pools"]
+    clients = [python, "-m", "measure.holding", case, pooler.uri, f"http://127.0.0.1:{admin}/pools", uri]
     scripts = Path(__file__).resolve().parents[1]
     done = subprocess.run(
         clients, cwd=scripts, env=environment, stdout=subprocess.PIPE, text=True, timeout=CASE_MAX_S, check=True

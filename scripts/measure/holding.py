@@ -1,13 +1,16 @@
 """The clients of scripts/held-up, by Neo4j's driver and on raw sockets. A program by itself:
 
-  holding.py CASE URI POOLS   prints as JSON: `seconds` that somebody else had to wait, the `pool` at that moment, and
-                              what is `wrong` besides. POOLS is where the pooler tells its numbers.
+  holding.py CASE URI POOLS DIRECT   prints as JSON: `seconds` that somebody else had to wait, and `direct` that
+                                     somebody waited who asked the server DIRECT at the same moment; the `pool` after
+                                     that, and what is `wrong` besides. POOLS is where the pooler tells its numbers.
 """
 
+import fcntl
 import json
 import os
 import struct
 import sys
+import termios
 import threading
 import time
 import urllib.request
@@ -20,13 +23,14 @@ from .raw_bolt import PULL_ALL, RawClient, run, string
 
 CLIENTS = 20
 HELD_MAX_S = 30
+STILL_S = 0.5
 PASSWORD = os.environ["HOLDING_PASSWORD"]
 
 
 class Scene:
-    def __init__(self, uri, pools, stack):
-        self.uri, self.pools, self.stack = uri, pools, stack
-        self.wrong = []
+    def __init__(self, uri, pools, direct, stack):
+        self.uri, self.pools, self.direct, self.stack = uri, pools, direct, stack
+        self.direct_s, self.wrong = 0, []
 
     def driver(self):
         return self.stack.enter_context(GraphDatabase.driver(self.uri, auth=("neo4j", PASSWORD)))
@@ -50,12 +54,30 @@ class Scene:
         numbers = self.numbers()
         return numbers["sv_active"] + numbers["sv_parked"]
 
+    def until_nothing_moves(self, clients):
+        """The server fills buffers for seconds; until then these clients hold nobody up."""
+        deadline, before = time.monotonic() + HELD_MAX_S, None
+        while (waiting := [unread(client) for client in clients]) != before or not all(waiting):
+            if time.monotonic() > deadline:
+                sys.exit(f"the server still sends after {HELD_MAX_S} s")
+            before = waiting
+            time.sleep(STILL_S)
+
     def ask(self):
         """How long another client of the same user waits."""
-        driver = self.driver()
+        driver, beside = self.driver(), threading.Thread(target=self.ask_directly)
+        beside.start()
         began = time.monotonic()
         driver.execute_query("RETURN 1")
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        beside.join()
+        return took
+
+    def ask_directly(self):
+        began = time.monotonic()
+        with RawClient(self.direct, PASSWORD) as client:
+            client.query_once()
+        self.direct_s = time.monotonic() - began
 
 
 def transactions(scene):
@@ -72,6 +94,12 @@ def leak(scene):
     return leaked
 
 
+def unread(client):
+    """Bytes that have arrived for a client."""
+    count = fcntl.ioctl(client.socket, termios.FIONREAD, bytes(4))
+    return struct.unpack("i", count)[0]
+
+
 def uploads(scene):
     """Of the parameter of a RUN, the first half is sent; it is far longer than what is gathered."""
     chunk, size = 0xFFFF, 2 << 20
@@ -86,10 +114,13 @@ def uploads(scene):
 
 
 def readers(scene):
-    text = "x" * 500
-    for _ in range(CLIENTS):
-        scene.raw().send(run(f"UNWIND range(1, 10000000) AS i RETURN i, '{text}'"), PULL_ALL)
+    """What is asked for fits into no socket's buffers."""
+    text = "x" * 1000
+    clients = [scene.raw() for _ in range(CLIENTS)]
+    for client in clients:
+        client.send(run(f"UNWIND range(1, 30000) AS i RETURN i, '{text}'"), PULL_ALL)
     scene.until_all_hold()
+    scene.until_nothing_moves(clients)
     return scene.ask()
 
 
@@ -136,14 +167,15 @@ def ending(transaction):
     return ""
 
 
-def main(case, uri, pools):
+def main(case, uri, pools, direct):
     with ExitStack() as stack:
-        scene = Scene(uri, pools, stack)
+        scene = Scene(uri, pools, direct, stack)
         seconds = CASES[case](scene)
         names = ("sv_active", "sv_parked", "sv_idle", "cl_waiting")
         numbers = scene.numbers()
         pool = ", ".join(f"{name} {numbers[name]}" for name in names)
-        print(json.dumps({"seconds": seconds, "pool": pool, "wrong": scene.wrong}), flush=True)
+        seen = {"seconds": seconds, "direct": scene.direct_s, "pool": pool, "wrong": scene.wrong}
+        print(json.dumps(seen), flush=True)
         # What is still held is not waited for.
         os._exit(0)
 

@@ -1,12 +1,26 @@
 """Three network namespaces of our own: a client's and a server's, each with a cable to the pooler's."""
 
 import os
+import shutil
 import subprocess
 
 CLIENT, POOLER, SERVER = "client", "pooler", "server"
 POOLER_FOR_CLIENTS, POOLER_FOR_SERVER = "10.77.1.1", "10.77.2.1"
 CLIENT_ADDRESS, SERVER_ADDRESS = "10.77.1.2", "10.77.2.2"
 CABLES = {CLIENT: (CLIENT_ADDRESS, POOLER_FOR_CLIENTS), SERVER: (SERVER_ADDRESS, POOLER_FOR_SERVER)}
+
+
+def why_impossible():
+    """Why there can be none here; empty if there can. Containers often may not make any."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if not shutil.which("ip"):
+        return "network namespaces need the command ip, of iproute2"
+    trial = f"bb{os.getpid()}-trial"
+    added = subprocess.run(["ip", "netns", "add", trial], capture_output=True, text=True)
+    if added.returncode == 0:
+        ip("netns", "del", trial)
+    return added.stderr.strip()
 
 
 class Namespaces:

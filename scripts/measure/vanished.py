@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .namespaces import CLIENT, POOLER, POOLER_FOR_CLIENTS, SERVER, SERVER_ADDRESS, Namespaces
+from .namespaces import CLIENT, POOLER, POOLER_FOR_CLIENTS, SERVER, SERVER_ADDRESS, Namespaces, why_impossible
 from .programs import PASSWORD, Programs, boltbouncer, python_with_driver, step
 
 CALLER, FORGETFUL = (Path(__file__).with_name(name) for name in ("caller.py", "forgetful.py"))
@@ -39,11 +39,11 @@ def main(head):
     limits = KEEPALIVE if knows(binary, KEEPALIVE) else {}
     if not limits:
         print("this binary has no settings for keepalive; it is tested without", file=sys.stderr)
-    verdicts = []
+    verdicts, obstacle = [], why_impossible()
     for case in chosen.cases:
         step(case)
-        if case in IN_NAMESPACES and os.geteuid() != 0:
-            verdicts.append(Verdict(case, "skipped: network namespaces need root", True))
+        if case in IN_NAMESPACES and obstacle:
+            verdicts.append(Verdict(case, f"skipped: {obstacle}", True))
         else:
             with Programs() as programs:
                 verdicts += CASES[case](Bed(programs, python, binary, limits), chosen)
