@@ -19,12 +19,15 @@ CUT_MS = 200
 # Every limit that can end something is short enough to do so.
 LIMITS = {
     "max_connection_pool_size": 4,
+    "max_parked_connections": 1,
     "max_upstream_connections": 10,
     "connection_acquisition_timeout": 0.25,
     "connection_timeout": 5,
     "max_connection_lifetime": 5,
     "max_idle_time": 1,
     "liveness_check_timeout": 0.05,
+    "dns_interval": 1,
+    "client_idle_timeout": 2,
     "client_login_timeout": 10,
     "client_write_timeout": 5,
     "keep_alive_interval": 0.5,
@@ -34,6 +37,9 @@ LIMITS = {
     "shutdown_timeout": 5,
 }
 REST_MS = 600
+# Who rests in a transaction for longer than that is parked, and rolled back while others wait in vain.
+CONTENDED = {"contended_idle_timeout": 0.2, "idle_in_transaction_timeout": 0, "transaction_timeout": 4}
+CONTENDED_REST_MS = 1500
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,15 @@ class Leg:
     bolt: str
     has_tls: bool = False
     neo4j: str = ""
+    is_contended: bool = False
+
+    @property
+    def limits(self):
+        return {**LIMITS, **(CONTENDED if self.is_contended else {})}
+
+    @property
+    def rest_ms(self):
+        return CONTENDED_REST_MS if self.is_contended else REST_MS
 
     @property
     def clients(self):
@@ -58,9 +73,9 @@ class Leg:
 
 LEGS = (
     Leg("plain", "sandbox", 0.4, "4.4,5.8,6.0"),
-    Leg("tls", "sandbox, TLS to the pooler", 0.4, "4.4,5.8,6.0", has_tls=True),
+    Leg("tls", "sandbox, TLS to the pooler", 0.4, "4.4,5.8,6.0", has_tls=True, is_contended=True),
     Leg("neo4j", f"Neo4j {NEO4J_VERSIONS[0]}, TLS on both sides", 0.1, "4.4,5.8", True, NEO4J_VERSIONS[0]),
-    Leg("newest", f"Neo4j {NEO4J_VERSIONS[1]}", 0.1, "4.4,5.8,6.0,6.1", neo4j=NEO4J_VERSIONS[1]),
+    Leg("newest", f"Neo4j {NEO4J_VERSIONS[1]}", 0.1, "4.4,5.8,6.0,6.1", neo4j=NEO4J_VERSIONS[1], is_contended=True),
 )
 
 
@@ -128,13 +143,13 @@ class Campaign:
 
     def pooler(self, upstream):
         tls = certificate(self.programs.folder) if self.leg.has_tls else ""
-        return Pooler(self.programs, self.binary, upstream, LIMITS, tls=tls)
+        return Pooler(self.programs, self.binary, upstream, self.leg.limits, tls=tls)
 
     def load(self, pooler, server, queries):
         scheme = "bolt+ssc" if self.leg.has_tls else "bolt"
         words = ["--pooler", f"{scheme}://{pooler.uri.partition('://')[2]}", "--server", server]
         words += ["--user", USERS, "--bolt", self.leg.bolt, "--clients", f"{self.leg.clients}"]
-        words += ["--queries", f"{queries}", "--rest-ms", f"{REST_MS}", "--seed", f"{self.seed}"]
+        words += ["--queries", f"{queries}", "--rest-ms", f"{self.leg.rest_ms}", "--seed", f"{self.seed}"]
         words += ["--kill-every", f"{self.leg.kill_every}"]
         words += ["--create-users"] if self.leg.neo4j else []
         environment = dict(os.environ, CROSS_TALK_PASSWORD=PASSWORD)

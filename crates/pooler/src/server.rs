@@ -167,8 +167,8 @@ impl Server {
         tokio::join!(self.reach.watch_names(), async {
             loop {
                 self.discover().await;
-                self.reach.doubted().await;
                 tokio::time::sleep(DISCOVERY_PAUSE_MIN).await;
+                self.reach.doubted().await;
             }
         });
     }
@@ -314,6 +314,8 @@ impl Server {
         let greeted = greeted.unwrap_or(Err(ConnectError::TimedOut(limit)));
         match &greeted {
             Ok(_) => self.reach.is_up(),
+            // One connection that broke can have reasons of its own.
+            Err(ConnectError::Unreachable(DialError::Io(_))) => self.doubt(),
             Err(error) => {
                 if self.reach.is_down(error) {
                     self.doubt();
