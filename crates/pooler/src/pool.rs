@@ -285,8 +285,8 @@ impl Pool {
     /// to a limit, and for each that does not answer any more.
     fn size_allowed(&self, state: &State) -> usize {
         let limits = self.around.limits.now();
-        let parked = state.parked().min(limits.max_parked_connections());
-        limits.max_connection_pool_size + parked + state.suspect()
+        let parked = state.connections.parked().min(limits.max_parked_connections());
+        limits.max_connection_pool_size + parked + state.connections.suspect()
     }
 }
 

@@ -39,13 +39,15 @@ impl Pool {
         let Some(before) = self.contended_before() else { return };
         let limits = self.around.limits.now();
         for _ in 0..state.waiting_in_vain(before) {
-            let rests_too_long = state.longest_parked().is_some_and(|since| since <= before);
-            let parked_then = state.parked().saturating_sub(1).min(limits.max_parked_connections());
+            let rests_too_long =
+                state.connections.longest_parked().is_some_and(|since| since <= before);
+            let parked_then =
+                state.connections.parked().saturating_sub(1).min(limits.max_parked_connections());
             let helps = state.open() <= limits.max_connection_pool_size + parked_then;
             if !rests_too_long || !helps {
                 return;
             }
-            actions.wake.extend(state.contend_longest());
+            actions.wake.extend(state.connections.contend_longest());
         }
     }
 
@@ -59,8 +61,10 @@ impl Pool {
     /// if one is on its way back already.
     pub(super) fn rests_too_long(&self) -> Option<Instant> {
         let before = self.contended_before()?;
-        self.look(|state| state.longest_parked().filter(|_| !state.has_leaving()))
-            .filter(|since| *since <= before)
+        self.look(|state| {
+            state.connections.longest_parked().filter(|_| state.connections.leaving() == 0)
+        })
+        .filter(|since| *since <= before)
     }
 
     /// Parks what rests, for those of other pools that wait.
@@ -70,7 +74,7 @@ impl Pool {
 
     /// The client that lets its connection rest for longest has to give it back.
     pub(super) fn contend_longest(self: &Arc<Self>) {
-        self.change(|state, actions| actions.wake.extend(state.contend_longest()));
+        self.change(|state, actions| actions.wake.extend(state.connections.contend_longest()));
     }
 
     /// What has rested, or waited, since then has done so for too long.
@@ -81,7 +85,7 @@ impl Pool {
     /// Who holds the connections of this pool now.
     pub fn holders(&self) -> Holders {
         let mut holders = Holders::default();
-        let held: Vec<_> = self.look(|state| state.held().collect());
+        let held: Vec<_> = self.look(|state| state.connections.held().collect());
         for Held { holder, rest } in held {
             let agent = holder.client.user_agent().unwrap_or("an unknown application");
             let agent = line(&short(agent, NAME_CHARS)).into_owned();

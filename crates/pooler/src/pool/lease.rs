@@ -35,7 +35,7 @@ impl Lease {
     pub fn rests(&self, resting: Option<(Rest, Instant)>) {
         if self.hold().rests(resting) {
             let id = self.connection.as_ref().expect(PRESENT).id;
-            self.pool.change(|state, _| state.unpark(id));
+            self.pool.change(|state, _| state.connections.unpark(id));
         }
     }
 

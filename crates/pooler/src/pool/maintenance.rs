@@ -92,7 +92,7 @@ impl Pool {
                     || (open > wanted && is_old(connection.idle_since))
             });
             if let Some(before) = self.silent_before(Duration::ZERO) {
-                state.probe_silent(before, actions);
+                state.connections.probe_silent(before, &mut actions.probe);
             }
             self.grow(state, actions, None);
             self.refill(state, actions, wanted);

@@ -45,7 +45,7 @@ impl Pool {
                 Err(_) => {
                     // Nobody has to wait for it any longer.
                     self.change(|state, actions| {
-                        state.doubt(&class, id);
+                        state.connections.doubt(&class, id);
                         self.grow(state, actions, None);
                     });
                     asking.await
@@ -55,7 +55,7 @@ impl Pool {
         if is_alive && let Some(mut connection) = probe.connection.take() {
             connection.alive_at = Instant::now();
             self.change(|state, actions| {
-                state.end_probe(&connection);
+                state.connections.end_probe(&connection);
                 self.place(state, actions, connection);
             });
         }
@@ -66,7 +66,7 @@ impl Pool {
         self.around.metrics.error(Reason::LivenessCheck);
         let alive_at = connection.alive_at;
         self.change(|state, actions| {
-            state.end_probe(&connection);
+            state.connections.end_probe(&connection);
             state.end(&connection);
             actions.close.push(connection);
             state.sweep(&mut actions.close, |other, _| other.alive_at <= alive_at);

@@ -2,7 +2,6 @@
 //! touches a socket except to ask whether it has ended.
 
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use bolt::Failure;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use super::actions::Actions;
 use super::connection::{Connection, ConnectionId};
 use super::connections::{Connections, Fitness};
-use super::hold::{Held, PARKED_AFTER};
+use super::hold::PARKED_AFTER;
 use super::login::Login;
 use super::members::{MemberId, Members};
 use super::queue::{Queue, Waiter};
@@ -24,7 +23,7 @@ use crate::pool_numbers::PoolNumbers;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    connections: Connections,
+    pub connections: Connections,
     queue: Queue,
     login: Login,
     /// Clients that have logged in, whatever they are doing.
@@ -84,26 +83,6 @@ impl State {
                 false => Fitness::Good,
             }
         })
-    }
-
-    /// See [`Connections::probe_silent`].
-    pub fn probe_silent(&mut self, before: Instant, actions: &mut Actions) {
-        self.connections.probe_silent(before, &mut actions.probe);
-    }
-
-    /// See [`Connections::doubt`].
-    pub fn doubt(&mut self, class: &Arc<Class>, id: ConnectionId) {
-        self.connections.doubt(class, id);
-    }
-
-    /// See [`Connections::end_probe`].
-    pub fn end_probe(&mut self, connection: &Connection) {
-        self.connections.end_probe(connection);
-    }
-
-    /// How many connections don't answer that were asked for a sign of life.
-    pub fn suspect(&self) -> usize {
-        self.connections.suspect()
     }
 
     /// How many connections there are, those that are being opened included.
@@ -190,11 +169,6 @@ impl State {
 
 /// Connections that rest while a client holds them.
 impl State {
-    /// How many connections there may be beside `size`, because so many rest.
-    pub fn parked(&self) -> usize {
-        self.connections.parked()
-    }
-
     /// Parks what has rested for long enough.
     pub fn park(&mut self) {
         if let Some(before) = Instant::now().checked_sub(PARKED_AFTER) {
@@ -202,31 +176,10 @@ impl State {
         }
     }
 
-    pub fn unpark(&mut self, id: ConnectionId) {
-        self.connections.unpark(id);
-    }
-
-    pub fn held(&self) -> impl Iterator<Item = Held> {
-        self.connections.held()
-    }
-
     /// How many of those who wait, since `before` at least, have no connection coming.
     pub fn waiting_in_vain(&self, before: Instant) -> usize {
         let coming = self.connections.coming() + self.connections.leaving();
         self.queue.waiting_since(before).saturating_sub(coming)
-    }
-
-    pub fn has_leaving(&self) -> bool {
-        self.connections.leaving() > 0
-    }
-
-    pub fn longest_parked(&self) -> Option<Instant> {
-        self.connections.longest_parked()
-    }
-
-    /// See [`Connections::contend_longest`].
-    pub fn contend_longest(&mut self) -> Option<Waker> {
-        self.connections.contend_longest()
     }
 }
 
