@@ -31,8 +31,8 @@ pub(crate) struct Client {
     view: View,
     pub entry: Entry,
     pub negotiated: Negotiated,
-    /// Since when it has taken nothing of what waits to be written, and how much it had taken then. In
-    /// a box, because that is rare and clients are many.
+    /// Since when it has taken next to nothing of what waits to be written, and how much it had taken
+    /// then. In a box, because that is rare and clients are many.
     stalled: Option<Box<(Instant, u64)>>,
     /// Since when half a request has been here, while nothing else is under way.
     half_since: Option<Box<Instant>>,
@@ -213,7 +213,7 @@ impl Client {
         let written = self.wire.written;
         self.stalled = match self.stalled.take() {
             _ if !self.wire.has_output() => None,
-            Some(stalled) if stalled.1 == written => Some(stalled),
+            Some(stalled) if written < stalled.1 + FAIR_BYTES => Some(stalled),
             _ => Some(Box::new((Instant::now(), written))),
         };
     }
@@ -375,6 +375,8 @@ impl Client {
 
 /// Bytes on their way to one side, past which the other side has to wait.
 const OUTPUT_MAX: usize = 256 * 1024;
+/// A client that sends or takes less than this counts as one that has stopped.
+pub(crate) const FAIR_BYTES: u64 = 16 * 1024;
 /// What is kept at most for a client that takes nothing, when its connection is needed elsewhere: the
 /// record that had begun when its time was over may be that long.
 const OUTPUT_KEPT_MAX: usize = 4 << 20;

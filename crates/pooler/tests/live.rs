@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bolt::message::{Auth, Secret};
+use bolt::version::{self, Proposal, VersionRange};
 use client::Connection;
 use net::Socket;
 use pooler::{Admin, ClientTls, Config};
 use setup::{Memory, Setup, TIMEOUT, ask, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// A certificate for `localhost` with its key, in files.
 struct Certificate {
@@ -288,6 +290,18 @@ async fn nothing_secret_is_logged_or_shown() {
     assert!(setup.login_as("neo4j", "the-wrong-password").await.is_err());
     let long = format!("long\n{}", "x".repeat(5_000));
     assert!(setup.login_as(&long, "the-wrong-password").await.is_err());
+    let mut old = TcpStream::connect(setup.pooler.address()).await.unwrap();
+    old.write_all(&version::opening(&[Proposal::Range(VersionRange::new(4, 2, 1))])).await.unwrap();
+    assert_eq!(old.read_u32().await.unwrap(), 0);
+    drop(old);
+    let is_version_refusal =
+        |line: &str| line.contains(" INFO ") && line.contains(r#"offered="4.2-4.1""#);
+    let logged = async {
+        while !log.text().lines().any(is_version_refusal) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TIMEOUT, logged).await.unwrap();
     let mut shown = log.text();
     let refused = shown
         .lines()

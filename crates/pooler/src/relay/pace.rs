@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::Pump;
-use crate::client::Room;
+use crate::client::{FAIR_BYTES, Room};
 use crate::unit::{Event, Lag};
 
 /// How much of what was under way has got on, so that somebody slow can be told from somebody who has
@@ -77,6 +77,3 @@ impl Pump<'_> {
         }
     }
 }
-
-/// A client that sends or takes less than this in a second lets its connection rest.
-const FAIR_BYTES: u64 = 16 * 1024;
