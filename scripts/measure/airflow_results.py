@@ -29,7 +29,7 @@ def main(head):
 def lab(programs, binary, uri, version, executor):
     """Runs the lab, and returns the folder of what it left."""
     out = programs.folder / f"lab-{version}-{executor}"
-    words = ["--engine", "airflow", "--airflow-version", version, "--executor", executor, "--uri", uri]
+    words = ["--engine", "airflow", "--airflow-version", version, "--executor", executor, "--uri", uri, "--yes"]
     environment = dict(os.environ, NEO4J_PASSWORD=PASSWORD)
     run(binary, "lab", *words, "--tasks", "100", "--calls", "3", "--out", out, env=environment)
     (folder,) = out.iterdir()

@@ -209,7 +209,7 @@ class Bench:
         file["json"].unlink(missing_ok=True)
         kept = [option for kind in ("json", "markdown", "html") for option in (f"--{kind}", file[kind])]
         environment = dict(os.environ, NEO4J_PASSWORD=PASSWORD)
-        done = subprocess.run([self.binary, "bench", *words, *kept], env=environment)
+        done = subprocess.run([self.binary, "bench", "--yes", *words, *kept], env=environment)
         # A check that does not hold is a result.
         if done.returncode and not file["json"].exists():
             sys.exit(f"scripts/bench: {name} could not be measured")

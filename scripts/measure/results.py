@@ -38,7 +38,7 @@ def run_labs(programs, binary, python, runs):
         lab("sandbox", worker)
         for version in NEO4J_VERSIONS:
             with programs.neo4j(version) as neo4j:
-                lab(f"Neo4j {version}", worker, "--uri", neo4j.uri)
+                lab(f"Neo4j {version}", worker, "--uri", neo4j.uri, "--yes")
 
 
 def keep_charts(runs):

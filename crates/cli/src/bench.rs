@@ -80,7 +80,7 @@ pub struct Arguments {
     /// Write a page with charts to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Don't ask before loading another machine
+    /// Don't ask before loading a server that boltbouncer has not started
     #[arg(long)]
     yes: bool,
 }
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         output::probe(path)?;
     }
     for named in &settings.targets {
-        if !named.target.is_this_machine() && !arguments.yes {
+        if !arguments.yes && consent::is_needed(&named.target) {
             consent::ask(&named.target, &plan(&settings))?;
         }
     }

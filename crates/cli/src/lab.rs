@@ -1,5 +1,5 @@
 //! `boltbouncer lab`: reads its settings from options, environment and `.env`, asks before it floods
-//! a server on another machine, and prints what came out.
+//! a server that it has not started, and prints what came out. `boltbouncer` alone floods its own only.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use lab::results::Results;
 use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
 use crate::airflow_options::AirflowOptions;
-use crate::server_options::ServerOptions;
+use crate::server_options::{NamedServer, ServerOptions};
 use crate::terminal::say;
 use crate::{consent, open_files, runtime, script_server, signals};
 
@@ -56,7 +56,7 @@ pub struct Arguments {
     /// Where to put the run's folder
     #[arg(long, default_value = "boltbouncer-lab")]
     out: PathBuf,
-    /// Don't ask before opening connections to another machine
+    /// Don't ask before opening connections to a server that boltbouncer has not started
     #[arg(long)]
     yes: bool,
     /// Exit with 1 if a task failed; otherwise failed tasks are only counted
@@ -91,21 +91,36 @@ impl Default for Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let settings = settings(&arguments)?;
-    if let ServerChoice::Neo4j { target, .. } = &settings.server
-        && !target.is_this_machine()
-        && !arguments.yes
-    {
-        consent::ask(target, &plan(&settings))?;
+    let named = arguments.server.resolve()?;
+    let asks = named.as_ref().filter(|named| !arguments.yes && consent::is_needed(&named.target));
+    let asks = asks.map(|named| named.target.clone());
+    let settings = settings(&arguments, named)?;
+    if let Some(target) = asks {
+        consent::ask(&target, &plan(&settings))?;
     }
+    run_with(&arguments, &settings)
+}
+
+/// What `boltbouncer` without any word does: whatever environment and `.env` say, no other server is
+/// touched than its own.
+pub fn run_on_embedded_server() -> Result<()> {
+    println!(
+        "The lab on an embedded server of its own; `boltbouncer lab --uri …` takes another one."
+    );
+    let arguments = Arguments::default();
+    let settings = settings(&arguments, None)?;
+    run_with(&arguments, &settings)
+}
+
+fn run_with(arguments: &Arguments, settings: &Settings) -> Result<()> {
     let stop = Stop::default();
     let (folder, results) = runtime::many_threads()?.block_on(async {
         let words = "ending the tasks; what was measured is kept (once more to end at once)";
         signals::stop_when_interrupted(&stop, words)?;
-        lab::run(&settings, &stop).await
+        lab::run(settings, &stop).await
     })?;
     print(&results, folder.path());
-    verdict(&results, &arguments)
+    verdict(&results, arguments)
 }
 
 fn print(results: &Results, folder: &Path) {
@@ -140,13 +155,17 @@ fn verdict(results: &Results, arguments: &Arguments) -> Result<()> {
     {
         bail!("counting failed, so the totals are what was known until then: {error}");
     }
+    let succeeded: u64 = results.patterns.iter().map(|pattern| pattern.tasks.succeeded).sum();
+    if succeeded == 0 && failed > 0 {
+        bail!("all {failed} tasks failed");
+    }
     if arguments.fail_on_task_failure && failed > 0 {
         bail!("{failed} tasks failed");
     }
     Ok(())
 }
 
-fn settings(arguments: &Arguments) -> Result<Settings> {
+fn settings(arguments: &Arguments, named: Option<NamedServer>) -> Result<Settings> {
     check_numbers(arguments)?;
     let patterns = patterns(arguments)?;
     check_open_files(&patterns, arguments)?;
@@ -157,7 +176,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
             Engine::Local(worker(arguments)?)
         }
     };
-    let server = match arguments.server.resolve()? {
+    let server = match named {
         Some(server) => server.into(),
         None => unnamed_server(&engine)?,
     };

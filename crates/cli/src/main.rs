@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Some(Command::Lab(arguments)) => lab::run(*arguments),
         Some(Command::Keep(arguments)) => keep::run(arguments),
         Some(Command::Task) => ::lab::task::main(),
-        None => lab::run(lab::Arguments::default()),
+        None => lab::run_on_embedded_server(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 //! wins over `.env`.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -107,25 +108,30 @@ impl Environment {
     }
 }
 
-/// The `NEO4J_` entries of a file, if there is one.
+/// The `NEO4J_` entries of a file, if there is one. What else is in it is somebody else's, whatever it
+/// looks like.
 fn dotenv(path: &Path) -> Result<HashMap<String, String>> {
-    if !path.exists() {
-        return Ok(HashMap::new());
-    }
-    let entries =
-        dotenvy::from_path_iter(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = match std::fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
     let mut found = HashMap::new();
-    for entry in entries {
+    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let entry = line.trim_ascii();
+        let entry = entry.strip_prefix(b"export ").unwrap_or(entry).trim_ascii_start();
+        if !entry.starts_with(b"NEO4J_") {
+            continue;
+        }
         // The error would quote the line, which may hold a password.
-        let Ok((name, value)) = entry else {
+        let Some(Ok((name, value))) = dotenvy::from_read_iter(entry).next() else {
             bail!(
-                "{} is not a list of NAME=value lines; mend it or run somewhere else",
+                "line {} of {} can't be read: write NAME=value, with quotes around a value that has \
+                 spaces or # in it",
+                index + 1,
                 path.display()
             );
         };
-        if name.starts_with("NEO4J_") {
-            found.insert(name, value);
-        }
+        found.insert(name, value);
     }
     Ok(found)
 }
@@ -134,16 +140,26 @@ fn dotenv(path: &Path) -> Result<HashMap<String, String>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_broken_env_file_is_named_but_not_quoted() {
+    fn read(text: &[u8]) -> Result<HashMap<String, String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".env");
-        std::fs::write(&path, "NEO4J_URI=bolt://h\nhunter2 is my password\n").unwrap();
-        let error = dotenv(&path).unwrap_err().to_string();
-        assert!(error.contains(".env") && !error.contains("hunter2"), "{error}");
-        std::fs::write(&path, "# c\nNEO4J_URI='bolt://h'\nOTHER=1\n").unwrap();
-        let found = dotenv(&path).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found["NEO4J_URI"], "bolt://h");
+        std::fs::write(&path, text).unwrap();
+        dotenv(&path)
+    }
+
+    #[test]
+    fn a_line_that_is_not_for_us_never_stops_us() {
+        let found =
+            read(b"# c\nhunter2 is mine\n\xFF\xFE\nA='\nexport NEO4J_URI='bolt://h'\r\nB=${\n");
+        let found = found.unwrap();
+        assert_eq!((found.len(), found["NEO4J_URI"].as_str()), (1, "bolt://h"));
+        assert!(dotenv(Path::new("/nonexistent/.env")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_broken_line_is_named_by_its_number_and_not_quoted() {
+        let error =
+            read(b"NEO4J_URI=bolt://h\n\nNEO4J_PASSWORD hunter2 x\n").unwrap_err().to_string();
+        assert!(error.contains("line 3 of") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -37,6 +37,13 @@ impl Process {
     }
 }
 
+/// The words of the command that a process runs; none of one that has ended, or on other systems.
+pub fn command(pid: u32) -> Vec<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
 /// The ids of all processes that can be seen.
 pub fn ids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

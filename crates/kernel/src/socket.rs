@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::process;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpSocket {
     pub local: SocketAddr,
@@ -38,6 +40,15 @@ pub fn inodes_of(pid: u32) -> Vec<u64> {
         target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     });
     inodes.collect()
+}
+
+/// Which process listens on a port of this machine, on whatever address; nothing if that is somebody
+/// else's.
+pub fn process_listening_on(port: u16) -> Option<u32> {
+    let listens =
+        |socket: &TcpSocket| socket.state == TcpState::Listen && socket.local.port() == port;
+    let listening = tcp().into_iter().find(listens)?;
+    process::ids().into_iter().find(|pid| inodes_of(*pid).contains(&listening.inode))
 }
 
 impl TcpSocket {

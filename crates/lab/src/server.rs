@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use bolt::Dictionary;
 use bolt::message::{Auth, Secret, TransactionExtra};
 use client::{ClientError, Connection};
-use kernel::process::{self, Process};
-use kernel::socket::{self, TcpSocket, TcpState};
+use kernel::process::Process;
+use kernel::socket;
 use net::Target;
 use sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -110,7 +110,11 @@ impl Server {
             pooler_listener: pooler_listen.map(listen).transpose()?,
             agent,
             bolt,
-            pid: if target.is_this_machine() { process_listening_on(target.port) } else { None },
+            pid: if target.is_this_machine() {
+                socket::process_listening_on(target.port)
+            } else {
+                None
+            },
         })
     }
 
@@ -243,13 +247,6 @@ async fn members(connection: &mut Connection) -> Result<i64, ClientError> {
 fn used(pid: u32) -> Option<ServerUse> {
     let process = Process::read(pid)?;
     Some(ServerUse { cpu_s: process.cpu_s, memory_bytes: process.memory_bytes })
-}
-
-fn process_listening_on(port: u16) -> Option<u32> {
-    let listens =
-        |socket: &TcpSocket| socket.state == TcpState::Listen && socket.local.port() == port;
-    let listening = socket::tcp().into_iter().find(listens)?;
-    process::ids().into_iter().find(|pid| socket::inodes_of(*pid).contains(&listening.inode))
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -43,7 +43,7 @@ class Dags:
         # Passwords go where `ps` does not show them.
         secrets = {"AIRFLOW_PASSWORD": self.password, "NEO4J_PASSWORD": self.setup.value("NEO4J_PASSWORD")}
         words = ["--engine", "airflow", "--airflow-url", self.url, "--airflow-user", self.user]
-        words += ["--uri", self.neo4j, "--pattern", ",".join(PATTERNS), "--out", out]
+        words += ["--uri", self.neo4j, "--yes", "--pattern", ",".join(PATTERNS), "--out", out]
         words += ["--tasks", str(tasks), "--calls", str(CALLS), "--hold-ms", str(HOLD_MS)]
         run(self.binary, "lab", *words, "--fail-on-task-failure", env=dict(os.environ, **secrets))
         (results,) = out.glob("*/results.json")

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tokio::net::TcpSocket;
 
-use crate::support::{Untouched, bench, refusal, sandbox};
+use crate::support::{Untouched, bench, boltbouncer, refusal, sandbox};
 
 /// Runs with targets that nobody may speak to, called `names`.
 fn refused(names: &[&str], arguments: &[&str], code: i32) -> String {
@@ -104,12 +104,20 @@ fn more_clients_than_open_files_are_refused() {
 }
 
 #[test]
-fn another_machine_is_not_loaded_unless_somebody_said_so() {
-    // An address that is nobody's, by RFC 5737.
-    let far = ["--target", "far=bolt://192.0.2.1:7687"];
-    let stderr = refused(&["a"], &far, 1);
-    assert!(stderr.contains("bolt://192.0.2.1:7687 is not this machine"), "{stderr}");
-    assert!(stderr.contains("opens 1 connections") && stderr.contains("--yes"), "{stderr}");
+fn a_server_that_is_not_ours_is_not_loaded_unless_somebody_said_so() {
+    let (folder, here) = (tempfile::tempdir().unwrap(), Untouched::new());
+    // An address that is nobody's, by RFC 5737; and a port of this machine, which may lead anywhere.
+    for uri in ["bolt://192.0.2.1:7687", &here.uri] {
+        let mut command = boltbouncer(folder.path());
+        let [far, farther] = ["far", "farther"].map(|name| format!("{name}={uri}"));
+        command.args(["bench", "--clients", "1", "--target", &far, "--target", &farther]);
+        command.env("NEO4J_PASSWORD", "x");
+        let stderr = refusal(command.output().unwrap(), 1);
+        assert!(stderr.contains(&format!("{uri} may be somebody's production")), "{stderr}");
+        assert!(stderr.contains("opens 1 connections"), "{stderr}");
+        assert!(stderr.contains("--yes"), "{stderr}");
+        here.assert_untouched(&stderr);
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub fn bench(folder: &Path, targets: &[(&str, &str)]) -> Command {
 
 pub fn bench_with(folder: &Path, targets: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = boltbouncer(folder);
-    command.args(["bench", "--warm-up", "0"]).args(arguments);
+    command.args(["bench", "--yes", "--warm-up", "0"]).args(arguments);
     for (name, uri) in targets {
         command.args(["--target", &format!("{name}={uri}")]);
     }

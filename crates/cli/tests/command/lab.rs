@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::results::{
     SMALL, assert_counts, assert_fits_the_schema, assert_pooled, results, run_folder,
 };
-use crate::support::{Server, run};
+use crate::support::{Server, boltbouncer, run};
 
 #[test]
 fn the_lab_counts_every_connection_on_the_embedded_server() {
@@ -190,23 +190,41 @@ fn stress_is_half_the_tasks_with_twice_the_calls() {
 #[test]
 fn failed_tasks_are_results_and_an_error_only_on_demand() {
     let folder = tempfile::tempdir().unwrap();
-    let embedded = [
-        "lab",
-        "--tasks",
-        "2",
-        "--calls",
-        "1",
-        "--pattern",
-        "problematic",
-        "--query",
-        "RETURN 1/0",
-    ];
-    let lenient = run(folder.path(), &[&embedded[..], &["--out", "a"]].concat());
+    // The first one leaves a node, and then it divides by zero.
+    let query = "OPTIONAL MATCH (m:T) WITH count(m) AS c CREATE (:T) RETURN 1/(1-c)";
+    let one_by_one = ["lab", "--parallelism", "1", "--calls", "1", "--hold-ms", "0"];
+    let failing = ["--tasks", "3", "--pattern", "problematic", "--query", query, "--out"];
+    let embedded = [&one_by_one[..], &failing].concat();
+    let lenient = run(folder.path(), &[&embedded[..], &["a"]].concat());
     assert!(lenient.status.success(), "{lenient:?}");
     let failures = &results(&folder.path().join("a"))["patterns"][0]["tasks"]["failures"];
     assert_eq!(failures["Neo.ClientError.Statement.ArithmeticError"], 2, "{failures}");
-    let strict =
-        run(folder.path(), &[&embedded[..], &["--out", "b", "--fail-on-task-failure"]].concat());
+    let strict = run(folder.path(), &[&embedded[..], &["b", "--fail-on-task-failure"]].concat());
     assert_eq!(strict.status.code(), Some(1));
     assert_eq!(results(&folder.path().join("b"))["patterns"][0]["tasks"]["failed"], 2);
+}
+
+#[test]
+fn a_run_of_which_every_task_failed_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["lab", "--tasks", "2", "--calls", "1", "--pattern", "problematic"];
+    let output = run(folder.path(), &[&arguments[..], &["--query", "RETURN 1/0"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("all 2 tasks failed"), "{output:?}");
+}
+
+/// A run that leads elsewhere would be refused: nobody agrees to it, and nobody is there.
+#[test]
+fn without_a_word_no_other_server_is_touched_whatever_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = "NEO4J_URI=bolt://192.0.2.1:7687\nNEO4J_PASSWORD=x\n";
+    std::fs::write(folder.path().join(".env"), elsewhere).unwrap();
+    let mut command = boltbouncer(folder.path());
+    let environment = [("NEO4J_URI", "bolt://192.0.2.2:7687"), ("NEO4J_PASSWORD", "x")];
+    let output = command.envs(environment).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("The lab on an embedded server of its own"), "{printed}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_eq!(results["target"]["embedded"], true);
 }

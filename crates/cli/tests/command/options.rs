@@ -23,7 +23,10 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["lab", "--pool-size", "0"], "at least 1"),
         (&["lab", "--out", "file/x"], "--out"),
         (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
-        (&["lab", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["lab", "--uri", &closed, "--password", "x", "--yes"], "is the server running"),
+        // A port of this machine may lead to production, unless a sandbox of ours listens there.
+        (&["lab", "--uri", &closed, "--password", "x"], "--yes"),
+        (&["lab", "--uri", &format!("bolt://{taken}"), "--password", "x"], "--yes"),
         (&["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x"], "--yes"),
         // The pooler holds few connections there, but it holds them there.
         (

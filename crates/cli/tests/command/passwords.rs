@@ -8,13 +8,15 @@ use crate::support::{Server, boltbouncer, run};
 use crate::tasks::tasks_of;
 
 #[test]
-fn a_broken_env_file_is_refused_without_quoting_it() {
+fn a_broken_line_in_an_env_file_is_refused_without_quoting_it() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(".env"), "hunter2 hunter2\n").unwrap();
+    std::fs::write(folder.path().join(".env"), "# mine\nNEO4J_PASSWORD hunter2 x\n").unwrap();
     let output = run(folder.path(), &["lab"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        !output.status.success() && stderr.contains(".env") && !stderr.contains("hunter2"),
+        !output.status.success()
+            && stderr.contains("line 2 of .env")
+            && !stderr.contains("hunter2"),
         "{stderr}"
     );
 }
