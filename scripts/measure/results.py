@@ -67,7 +67,8 @@ Made by `scripts/results` on {documents.today()}; {documents.machine()}. The mac
 counts do not.
 
 More results: [what the pooler costs](performance.md), [the patterns on Airflow](airflow.md), [Docker Compose](compose.md),
-drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing](fuzz.md), [the unit of work, explored](exploration.md).
+drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing](fuzz.md), [the unit of work, explored](exploration.md), [a million queries under kills](cross-talk.md),
+[half an hour of everything](soak.md), [the official Python driver's own tests](driver-suite.md).
 
 ## The lab: 100 tasks, 32 at once, 5 calls each, 200 ms of other work after each call
 
