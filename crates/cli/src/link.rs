@@ -1,14 +1,15 @@
 //! `boltbouncer link`: runs the relay of `boltbouncer bench` by itself.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bench::link::Link;
-use net::Target;
+use net::{Encryption, Target};
 use tokio::net::TcpListener;
 
-use crate::runtime;
 use crate::signals::Signals;
+use crate::{listen, runtime};
 
 /// Make a server seem far away: a relay that delays every byte
 #[derive(Debug, clap::Args)]
@@ -20,8 +21,8 @@ pub struct Arguments {
     #[arg(long, value_name = "MS")]
     delay_ms: f64,
     /// Where to listen; port 0 takes any free one
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: String,
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = listen::address)]
+    listen: SocketAddr,
 }
 
 /// Prints the relay's URI, under which the server seems far away, and relays until a signal ends it.
@@ -29,10 +30,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !(0.0..=DELAY_MS_MAX).contains(&arguments.delay_ms) {
         bail!("--delay-ms {} makes no sense; give 0 to {DELAY_MS_MAX}", arguments.delay_ms);
     }
+    if arguments.to.encryption == Encryption::Verified {
+        bail!(
+            "--to {}: no certificate is good for the relay's own address; write a scheme with +ssc, which checks none",
+            arguments.to
+        );
+    }
     runtime::many_threads()?.block_on(async {
         // Before anything is said: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
-        let listen = &arguments.listen;
+        let listen = arguments.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}; choose another address with --listen")
         })?;

@@ -9,6 +9,7 @@ mod consent;
 mod keep;
 mod lab;
 mod link;
+mod listen;
 mod logging;
 mod open_files;
 mod runtime;

@@ -10,13 +10,13 @@ use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
-use crate::{open_files, runtime};
+use crate::{listen, open_files, runtime};
 
 /// Run the embedded Bolt server: a small in-memory graph database for official drivers
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:7687")]
+    #[arg(long, default_value = "127.0.0.1:7687", value_parser = listen::address)]
     listen: SocketAddr,
     /// Name of the only user
     #[arg(long, default_value = "neo4j")]
@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     runtime::many_threads()?.block_on(async {
         // Before anything is said: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
-        let listener = listen(arguments.listen).await?;
+        let listener = bind(arguments.listen).await?;
         let sandbox = Sandbox::start(listener, arguments.settings())?;
         println!("bolt://{}", sandbox.address());
         tokio::select! {
@@ -98,7 +98,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     })
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another address with --listen (port 0 takes a free one)")
     })

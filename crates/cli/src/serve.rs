@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::logging::{self, Logging};
 use crate::signals::Signals;
-use crate::{open_files, runtime};
+use crate::{listen, open_files, runtime};
 
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
@@ -21,15 +21,18 @@ use crate::{open_files, runtime};
     BOLTBOUNCER_ADMIN_TOKEN is set, the admin pages ask for it. RUST_LOG wins over the file's log level."
 )]
 pub struct Arguments {
-    /// The Neo4j server, for example bolt://localhost:7687
+    /// The Neo4j server, for example bolt://localhost:7687 [env: NEO4J_URI, unless the file names one]
     #[arg(long)]
     upstream: Option<String>,
     /// Where to listen for drivers [default: 127.0.0.1:7688]
-    #[arg(long)]
+    #[arg(long, value_parser = listen::address)]
     listen: Option<SocketAddr>,
     /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
-    #[arg(long)]
+    #[arg(long, value_parser = listen::address)]
     admin: Option<SocketAddr>,
+    /// Let clients of other machines come without encryption, in a network that can be trusted
+    #[arg(long)]
+    allow_plaintext: bool,
     /// A TOML file with settings; boltbouncer.example.toml shows all of them
     #[arg(long)]
     config: Option<PathBuf>,
@@ -49,6 +52,10 @@ impl Arguments {
         if let Some(upstream) = &self.upstream {
             file.upstream = Some(upstream.clone());
         }
+        if file.upstream.is_none() {
+            file.upstream = std::env::var("NEO4J_URI").ok().filter(|uri| !uri.is_empty());
+        }
+        file.allow_plaintext |= self.allow_plaintext;
         if let Some(listen) = self.listen {
             file.listen = Some(listen);
         }

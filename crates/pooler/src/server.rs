@@ -3,6 +3,7 @@
 //! none is opened only to ask.
 
 mod addresses;
+mod complaints;
 mod greeting;
 mod reach;
 mod upstream;
@@ -32,6 +33,7 @@ pub use reach::{Dial, Dialling, Resolving};
 pub(crate) use reach::{Down, Standing, TIME_TO_TELL};
 pub(crate) use upstream::Upstream;
 
+use complaints::Complaints;
 use greeting::Greeting;
 use reach::Reach;
 
@@ -176,6 +178,7 @@ impl Server {
     /// Asks until the server has answered. The connection is kept for the next login.
     async fn discover(&self) {
         let mut pause = DISCOVERY_PAUSE_MIN;
+        let mut complaints = Complaints::default();
         loop {
             match self.within(self.reach.greet(Greeting::ask)).await {
                 Ok((greeting, ranges)) => {
@@ -186,7 +189,9 @@ impl Server {
                     return;
                 }
                 Err(error) => {
-                    warn!(%error, "the upstream does not answer");
+                    if complaints.is_due() {
+                        warn!(upstream = %self.reach.name(), %error, "the upstream does not answer");
+                    }
                     self.reach.is_down(&error);
                 }
             }

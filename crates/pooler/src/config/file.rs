@@ -111,7 +111,7 @@ impl File {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
         let upstream = self.upstream.as_deref().ok_or_else(|| {
-            let message = "no server is named; write for example upstream = \"bolt://localhost:7687\", or give --upstream";
+            let message = "no server is named; write for example upstream = \"bolt://localhost:7687\", give --upstream, or set NEO4J_URI";
             ConfigError::value("upstream", message)
         })?;
         let upstream: Target =
@@ -124,7 +124,7 @@ impl File {
         let encrypts = tls.as_ref().is_some_and(|tls| tls.required);
         if !listen.ip().is_loopback() && !encrypts && !self.allow_plaintext {
             let message = format!(
-                "{listen} is reached from other machines, where passwords would travel in the clear; give a certificate in [tls] with required = true, or set allow_plaintext = true"
+                "{listen} is reached from other machines, where passwords would travel in the clear; give a certificate in [tls] with required = true, or set allow_plaintext = true (--allow-plaintext)"
             );
             return Err(ConfigError::value("listen", message));
         }

@@ -22,6 +22,11 @@ use crate::metrics::Metrics;
 
 /// Opens sockets to the upstream; tests put memory in its place.
 pub trait Dial: Send + Sync {
+    /// How people call the upstream.
+    fn name(&self) -> String {
+        "the upstream".to_owned()
+    }
+
     /// The addresses of the upstream in the order in which they should be tried; at least one.
     fn resolve(&self) -> Resolving<'_>;
 
@@ -39,6 +44,10 @@ pub type Resolving<'a> =
 pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialError>> + Send + 'a>>;
 
 impl Dial for Dialer {
+    fn name(&self) -> String {
+        self.target().to_string()
+    }
+
     fn resolve(&self) -> Resolving<'_> {
         Box::pin(Dialer::resolve(self))
     }
@@ -101,6 +110,11 @@ impl Reach {
             standing: watch::Sender::new(Standing::Unknown),
             doubted: Notify::new(),
         }
+    }
+
+    /// How people call the upstream.
+    pub fn name(&self) -> String {
+        self.dialer.name()
     }
 
     /// Opens a connection and lets `greet` agree with the server on it. Each of the addresses is tried
