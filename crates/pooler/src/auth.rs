@@ -15,7 +15,6 @@ mod refusals;
 mod source;
 #[cfg(test)]
 mod tests;
-mod users;
 
 use std::sync::{Arc, Mutex};
 
@@ -57,21 +56,12 @@ pub(crate) struct Directory {
 pub(crate) struct Member {
     pub pool: Arc<Pool>,
     id: MemberId,
-    directory: Arc<Directory>,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         self.pool.left(self.id);
-        self.directory.change(|state| state.users.left(self.pool.user));
     }
-}
-
-/// Why a client that is who it says can't come in.
-enum Barred {
-    /// Its user has so many clients already.
-    TooManyClients,
-    Pool(JoinError),
 }
 
 /// What a client wants to come in with.
@@ -272,7 +262,7 @@ impl Directory {
 
     /// While checks are limited, what the open connections of a pool were opened with is good enough:
     /// somebody else's wrong passwords take nothing from those who have the right one.
-    fn admit_if_open(self: &Arc<Self>, login: &Login) -> Step {
+    fn admit_if_open(&self, login: &Login) -> Step {
         let pool = self.change(|state| state.pool_of(&login.key));
         if pool.is_some_and(|pool| pool.is_open_with(login.digest())) {
             return self.admit(login, LoginOutcome::Cached);
@@ -283,13 +273,13 @@ impl Directory {
 
     /// Lets a client join the pool of its identity. `outcome` says how it is known to be who it
     /// says.
-    fn admit(self: &Arc<Self>, login: &Login, outcome: LoginOutcome) -> Step {
+    fn admit(&self, login: &Login, outcome: LoginOutcome) -> Step {
         loop {
             let pool = self.pool_of(&login.key);
             let joined = match self.member(&pool, login) {
-                Err(Barred::Pool(JoinError::Refused)) => return Step::CheckAgain,
+                Err(JoinError::Refused) => return Step::CheckAgain,
                 // It was given up as unused in this very moment.
-                Err(Barred::Pool(JoinError::Closed)) => {
+                Err(JoinError::Closed) => {
                     self.forget_pool(&login.key, pool.id);
                     continue;
                 }
@@ -301,9 +291,9 @@ impl Directory {
     }
 
     /// Lets a client join a pool that is not its identity's.
-    fn join(self: &Arc<Self>, pool: Arc<Pool>, login: &Login, metadata: Dictionary) -> Step {
+    fn join(&self, pool: Arc<Pool>, login: &Login, metadata: Dictionary) -> Step {
         let joined = self.member(&pool, login);
-        if let Err(Barred::Pool(JoinError::Refused | JoinError::Closed)) = joined {
+        if let Err(JoinError::Refused | JoinError::Closed) = joined {
             return Step::CheckAgain;
         }
         self.around.metrics.login(LoginOutcome::Verified);
@@ -312,25 +302,18 @@ impl Directory {
 
     fn told(
         &self,
-        joined: Result<Member, Barred>,
+        joined: Result<Member, JoinError>,
         metadata: Dictionary,
     ) -> Result<(Member, Dictionary), Failure> {
-        joined.map(|member| (member, metadata)).map_err(|barred| match barred {
-            Barred::TooManyClients => {
-                failures::too_many_clients(self.clients_max().unwrap_or_default())
-            }
-            Barred::Pool(_) => failures::too_many_kinds(),
+        joined.map(|member| (member, metadata)).map_err(|why| match why {
+            JoinError::Full => failures::too_many_clients(self.clients_max().unwrap_or_default()),
+            _ => failures::too_many_kinds(),
         })
     }
 
-    fn member(self: &Arc<Self>, pool: &Arc<Pool>, login: &Login) -> Result<Member, Barred> {
-        let id = pool.join(&login.class, &login.credential).map_err(Barred::Pool)?;
-        let max = self.clients_max();
-        if self.change(|state| state.users.join(pool.user, max)) {
-            return Ok(Member { pool: pool.clone(), id, directory: self.clone() });
-        }
-        pool.left(id);
-        Err(Barred::TooManyClients)
+    fn member(&self, pool: &Arc<Pool>, login: &Login) -> Result<Member, JoinError> {
+        let id = pool.join(&login.class, &login.credential, self.clients_max())?;
+        Ok(Member { pool: pool.clone(), id })
     }
 
     fn clients_max(&self) -> Option<usize> {

@@ -5,7 +5,9 @@ mod view;
 
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU32;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bolt::chunk::NOOP;
 use bolt::message::{put_failure, put_success};
@@ -36,8 +38,8 @@ pub(crate) struct Client {
     stalled: Option<Box<(Instant, u64)>>,
     /// Since when half a request has been here, while nothing else is under way.
     half_since: Option<Box<Instant>>,
-    /// Since when it has nothing under way.
-    idle_since: Option<Instant>,
+    /// Since when it has nothing under way, in seconds after it has come. Clients are many.
+    idle_since_s: Option<NonZeroU32>,
     /// Bytes that the metrics know of already.
     counted: (u64, u64),
 }
@@ -86,7 +88,7 @@ impl Client {
             negotiated,
             stalled: None,
             half_since: None,
-            idle_since: None,
+            idle_since_s: None,
             counted: (0, 0),
         }
     }
@@ -122,7 +124,9 @@ impl Client {
 
     /// Notes that nothing is under way, and whether half a request has been sent.
     pub fn note_idle(&mut self) {
-        self.idle_since.get_or_insert_with(Instant::now);
+        // Rounded up, so that no limit is too short.
+        let seconds = u32::try_from(self.entry.since().elapsed().as_secs() + 1).unwrap_or(u32::MAX);
+        self.idle_since_s = self.idle_since_s.or(NonZeroU32::new(seconds));
         let is_half = self.view.is_logged_in() && self.inbox.is_inside_request(&self.wire.input);
         self.half_since = match self.half_since.take() {
             _ if !is_half => None,
@@ -139,7 +143,7 @@ impl Client {
     /// A whole request has come.
     pub fn request_is_whole(&mut self) {
         self.half_since = None;
-        self.idle_since = None;
+        self.idle_since_s = None;
     }
 
     /// What has arrived next, be it the middle of a request.
@@ -242,8 +246,9 @@ impl Client {
         let request = self.half_since.as_deref().map(|since| {
             (*since + shared.limits().client_request_timeout.0, Reason::ClientRequestTimeout)
         });
-        let idle = self.idle_since.filter(|_| self.view.is_logged_in()).and_then(|since| {
+        let idle = self.idle_since_s.filter(|_| self.view.is_logged_in()).and_then(|seconds| {
             let limit = shared.limits().client_idle_timeout.limit()?;
+            let since = self.entry.since() + Duration::from_secs(seconds.get().into());
             Some((since + limit, Reason::ClientIdleTimeout))
         });
         [login, stall, request, idle]

@@ -189,6 +189,11 @@ impl Entry {
         self.client.id
     }
 
+    /// When it has come.
+    pub fn since(&self) -> Instant {
+        self.client.since
+    }
+
     /// What the list has of it.
     pub fn listed(&self) -> &Arc<Listed> {
         &self.client

@@ -45,6 +45,7 @@ mod session;
 mod shared;
 mod tries;
 mod unit;
+mod users;
 
 pub use config::file::File;
 pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};

@@ -19,6 +19,8 @@ pub(crate) enum Rank {
     Directory,
     /// Failed logins by name.
     Tries,
+    /// How many clients each user has.
+    Users,
     /// The connections and the queue of one pool. No thread holds two pools.
     Pool,
     /// Who may open connections within the limit over all pools.

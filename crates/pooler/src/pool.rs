@@ -43,6 +43,7 @@ use crate::metrics::Metrics;
 use crate::pool_numbers::PoolNumbers;
 use crate::server::Server;
 use crate::tries::Tries;
+use crate::users::Users;
 
 pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
@@ -67,6 +68,7 @@ pub(crate) struct Surroundings {
     pub metrics: Metrics,
     pub budget: Arc<Budget>,
     pub tries: Tries,
+    pub users: Users,
     /// How often the log is told of logins that could not be checked, and of connections that could not
     /// be opened.
     pub unchecked_logins: LogLimit,
@@ -81,6 +83,7 @@ impl Surroundings {
             limits,
             metrics,
             tries: Tries::default(),
+            users: Users::default(),
             unchecked_logins: LogLimit::new("logins that could not be checked"),
             failed_connects: LogLimit::new("upstream connections that could not be opened"),
         })
@@ -343,18 +346,25 @@ impl Pool {
 
 /// Clients.
 impl Pool {
-    /// A client more. What it has logged in with, and what is known to be good, serves to open
-    /// connections if the pool has nothing yet.
+    /// A client more, unless its user has `max` already. What it has logged in with, and what is known
+    /// to be good, serves to open connections if the pool has nothing yet.
     pub fn join(
         self: &Arc<Self>,
         class: &Arc<Class>,
         credential: &Arc<Credential>,
+        max: Option<usize>,
     ) -> Result<MemberId, JoinError> {
-        self.change(|state, _| state.join(class, credential))
+        let id = self.change(|state, _| state.join(class, credential))?;
+        if self.around.users.join(self.user, max) {
+            return Ok(id);
+        }
+        self.change(|state, _| state.left(id));
+        Err(JoinError::Full)
     }
 
     pub fn left(self: &Arc<Self>, member: MemberId) {
         self.change(|state, _| state.left(member));
+        self.around.users.left(self.user);
     }
 
     /// Whether nobody would notice if this pool were gone. If so, nobody can join it any more.

@@ -12,7 +12,6 @@ use super::guesses::Guesses;
 use super::identity::IdentityKey;
 use super::record::Record;
 use super::refusals::Refusals;
-use super::users::Users;
 use crate::credential::Credential;
 use crate::pool::{Owner, Pool, PoolId, UserId};
 
@@ -23,7 +22,6 @@ pub(super) struct Memory {
     pub refusals: Refusals,
     pub guesses: Guesses,
     pub checks: Checks,
-    pub users: Users,
     /// Grows when verified credentials are forgotten: what is being checked then is not remembered.
     pub generation: u64,
 }

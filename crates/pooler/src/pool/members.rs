@@ -5,46 +5,47 @@ use std::sync::Arc;
 
 use crate::class::Class;
 
-/// Tells the clients of one pool apart.
+/// A client's place in its pool. It costs the pool nothing: clients are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MemberId(pub u64);
+pub(crate) struct MemberId {
+    /// Its class's hash.
+    kind: u64,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    classes: HashMap<MemberId, Arc<Class>>,
-    /// How many clients each class has; none has zero. By the class's hash.
+    /// How many clients each class has, by its hash; none has zero.
     kinds: HashMap<u64, usize>,
 }
 
 impl Members {
     /// A client more, unless it would be the first of one kind too many. Clients choose their kinds
     /// freely, and whatever is kept by kind is looked through under the pool's lock.
-    pub fn join(&mut self, id: MemberId, class: &Arc<Class>) -> bool {
-        let is_new = !self.kinds.contains_key(&class.hash());
-        if is_new && self.kinds.len() >= KINDS_MAX {
-            return false;
+    pub fn join(&mut self, class: &Arc<Class>) -> Option<MemberId> {
+        let kind = class.hash();
+        if !self.kinds.contains_key(&kind) && self.kinds.len() >= KINDS_MAX {
+            return None;
         }
-        *self.kinds.entry(class.hash()).or_default() += 1;
-        self.classes.insert(id, class.clone());
-        true
+        *self.kinds.entry(kind).or_default() += 1;
+        Some(MemberId { kind })
     }
 
-    pub fn left(&mut self, id: MemberId) {
-        let Some(class) = self.classes.remove(&id) else { return };
-        if let Some(count) = self.kinds.get_mut(&class.hash()) {
+    /// Whoever has joined leaves once.
+    pub fn left(&mut self, MemberId { kind }: MemberId) {
+        if let Some(count) = self.kinds.get_mut(&kind) {
             *count -= 1;
             if *count == 0 {
-                self.kinds.remove(&class.hash());
+                self.kinds.remove(&kind);
             }
         }
     }
 
     pub fn len(&self) -> usize {
-        self.classes.len()
+        self.kinds.values().sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.classes.is_empty()
+        self.kinds.is_empty()
     }
 }
 

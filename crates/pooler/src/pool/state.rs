@@ -53,6 +53,8 @@ pub(super) enum Next {
 /// Why a client could not join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinError {
+    /// Its user has so many clients already that there may be no more.
+    Full,
     /// So many kinds of clients are here already that there may be no other.
     TooManyKinds,
     /// The upstream has refused what the pool logs in with.
@@ -335,10 +337,7 @@ impl State {
             return Err(JoinError::Refused);
         }
         self.login.suggest(credential);
-        let id = MemberId(self.ids.next());
-        if !self.members.join(id, class) {
-            return Err(JoinError::TooManyKinds);
-        }
+        let id = self.members.join(class).ok_or(JoinError::TooManyKinds)?;
         self.newest_class = Some(class.clone());
         Ok(id)
     }

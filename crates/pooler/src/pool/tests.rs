@@ -94,7 +94,7 @@ async fn numbers_follow_a_connection_wherever_it_goes() {
     let class = class(8);
     let (pool, _server) = pool_with_one(1, &class, &surroundings(Limits::default()));
     assert_eq!(numbers(&pool), [0, 0, 0, 1, 0]);
-    let member = pool.join(&class, &credential(2)).unwrap();
+    let member = pool.join(&class, &credential(2), None).unwrap();
     let lease = ready(pool.acquire(&class));
     assert_eq!(numbers(&pool), [1, 0, 1, 0, 0]);
     // Another one is being opened for whoever waits, and goes on being so.
@@ -168,11 +168,12 @@ async fn a_panic_under_the_lock_ends_the_connections_of_that_pool_only() {
 async fn only_an_unused_pool_can_be_closed_and_nobody_joins_it_then() {
     let class = class(8);
     let pool = Pool::shared(PoolId(1), owner(1), surroundings(Limits::default()));
-    let member = pool.join(&class, &credential(1)).unwrap();
+    let member = pool.join(&class, &credential(1), Some(1)).unwrap();
+    assert_eq!(pool.join(&class, &credential(2), Some(1)), Err(JoinError::Full));
     assert!(!pool.close_if_unused());
     pool.left(member);
     assert!(pool.close_if_unused());
-    assert_eq!(pool.join(&class, &credential(3)), Err(JoinError::Closed));
+    assert_eq!(pool.join(&class, &credential(3), None), Err(JoinError::Closed));
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn a_limit_is_that_of_the_name_whatever_pool_its_connections_are_in() {
 async fn a_user_has_so_many_kinds_of_clients_and_no_more() {
     let pool = Pool::shared(PoolId(1), owner(1), surroundings(Limits::default()));
     let classes: Vec<_> = (0..=KINDS_MAX as u8).map(class).collect();
-    let join = |class: &Arc<Class>| pool.join(class, &credential(1));
+    let join = |class: &Arc<Class>| pool.join(class, &credential(1), None);
     let members: Vec<_> = classes[..KINDS_MAX].iter().map(|class| join(class).unwrap()).collect();
     assert_eq!(join(&classes[KINDS_MAX]), Err(JoinError::TooManyKinds));
     join(&classes[0]).unwrap();
@@ -289,7 +290,7 @@ async fn a_user_who_has_none_goes_first_and_is_not_stopped_by_whoever_asked_befo
     // It asks first, and has no right to more yet.
     let _second = waiting(busy.acquire(&class(8)));
     let new = Pool::shared(PoolId(3), owner(3), around.clone());
-    new.join(&class(8), &credential(7)).unwrap();
+    new.join(&class(8), &credential(7), None).unwrap();
     let _ticket = waiting(new.acquire(&class(8)));
     let serving = serve_budget(&around, &[&idle, &busy, &new]).await;
     assert_eq!(numbers(&new), [1, 1, 0, 0, 1]);
