@@ -47,7 +47,7 @@ pub(crate) enum ConnectError {
     NoAgreement(HandshakeError),
     #[error("the server did not answer within {0:?}")]
     TimedOut(Duration),
-    #[error("the server no longer speaks Bolt {0}")]
+    #[error("the server does not speak Bolt {0}")]
     VersionGone(Version),
     #[error("the server closed the connection during login")]
     Closed,
@@ -156,9 +156,11 @@ impl Server {
     }
 
     /// The versions that the server speaks. Waits until it has answered, or could not be reached: then
-    /// they are those that it may speak, and the login is told why it is in vain.
+    /// they are those that it may speak, and the login is told why it is in vain. Half of the time that
+    /// a login has is left for that.
     pub async fn ranges(&self) -> Arc<[VersionRange]> {
-        self.reach.known_standing().await;
+        let patience = self.limits.now().client_login_timeout.0 / 2;
+        let _ = timeout(patience, self.reach.known_standing()).await;
         self.ranges.borrow().clone().unwrap_or_else(|| NEO4J_RANGES.into())
     }
 
@@ -210,12 +212,19 @@ impl Server {
         if let Some(facts) = self.known_facts(class) {
             return Ok(facts);
         }
-        let greeting = match self.take_spare(class) {
-            Some(spare) => spare,
-            None => self.within(self.open(class)).await?,
+        let limit = self.limits.now().connection_timeout.0;
+        let hello = |greeting: Greeting| {
+            self.heard(limit, greeting.hello(class, self.routing_context(class)))
         };
-        let hello = greeting.hello(class, self.routing_context(class));
-        let (greeting, facts) = self.within(hello).await?;
+        let kept = match self.take_spare(class) {
+            Some(spare) => Some(hello(spare).await),
+            None => None,
+        };
+        let (greeting, facts) = match kept {
+            // What was kept may have ended unnoticed.
+            None | Some(Err(ConnectError::Closed)) => hello(self.open(class).await?).await?,
+            Some(greeted) => greeted?,
+        };
         self.lock().facts.insert((class.version, class.utc), facts.clone());
         self.keep(greeting);
         Ok(facts)
@@ -257,8 +266,7 @@ impl Server {
             let greeting = self.open(class).await?;
             greeting.login(class, self.routing_context(class), auth).await
         };
-        let attempt = timeout(limit, attempt).await;
-        let logged_in = attempt.unwrap_or(Err(ConnectError::TimedOut(limit)))?;
+        let logged_in = self.heard(limit, attempt).await?;
         self.lock().facts.insert((class.version, class.utc), logged_in.facts().clone());
         let limits = self.limits.now();
         let lifetime = jittered(limits.max_connection_lifetime.0);
@@ -314,13 +322,14 @@ impl Server {
     /// is there; what comes after it does not, because a client may have asked for something odd.
     async fn open(&self, class: &Arc<Class>) -> Result<Greeting, ConnectError> {
         let version = class.version;
-        let limit = self.limits.now().connection_timeout.0;
-        let greeted = timeout(limit, self.reach.greet(|link| Greeting::open(link, version))).await;
-        let greeted = greeted.unwrap_or(Err(ConnectError::TimedOut(limit)));
+        let greeted = self.within(self.reach.greet(|link| Greeting::open(link, version))).await;
         match &greeted {
             Ok(_) => self.reach.is_up(),
-            // One connection that broke can have reasons of its own.
-            Err(ConnectError::Unreachable(DialError::Io(_))) => self.doubt(),
+            // One connection that broke can have reasons of its own, and a client that has agreed on a
+            // version before the server was heard may have agreed on a wrong one.
+            Err(ConnectError::Unreachable(DialError::Io(_)) | ConnectError::VersionGone(_)) => {
+                self.doubt();
+            }
             Err(error) => {
                 if self.reach.is_down(error) {
                     self.doubt();
@@ -339,6 +348,19 @@ impl Server {
 
     fn keep(&self, greeting: Greeting) {
         self.lock().spare = Some((greeting, Instant::now()));
+    }
+
+    /// What comes of talking to the server for so long. Its silence makes one doubt whether it is there.
+    async fn heard<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let heard = timeout(limit, work).await;
+        if heard.is_err() {
+            self.doubt();
+        }
+        heard.unwrap_or(Err(ConnectError::TimedOut(limit)))
     }
 
     async fn within<T>(
@@ -374,3 +396,6 @@ fn jittered(lifetime: Duration) -> Duration {
 const DISCOVERY_PAUSE_MIN: Duration = Duration::from_millis(100);
 const DISCOVERY_PAUSE_MAX: Duration = Duration::from_secs(2);
 const SPARE_AGE_MAX: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests;

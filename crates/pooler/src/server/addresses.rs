@@ -2,6 +2,7 @@
 //! which are gone.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -10,7 +11,8 @@ pub(super) struct Addresses {
     listed: Vec<Listed>,
     /// The one that was last reached.
     preferred: Option<SocketAddr>,
-    resolved_at: Option<Instant>,
+    /// When somebody last looked the name up, or began to.
+    asked_at: Option<Instant>,
     /// Grows whenever an address comes or goes.
     generation: u64,
 }
@@ -32,13 +34,20 @@ impl Addresses {
         current().filter(is_preferred).chain(others).map(|listed| listed.address).collect()
     }
 
-    pub fn resolved_at(&self) -> Option<Instant> {
-        self.resolved_at
+    /// Whether the name should be looked up, once in `interval`. Whoever hears so does it: nobody else
+    /// hears the same meanwhile, be it answered or not.
+    pub fn take_turn(&mut self, interval: Duration) -> bool {
+        let now = Instant::now();
+        let is_due = self.asked_at.is_none_or(|at| now >= at + interval);
+        if is_due {
+            self.asked_at = Some(now);
+        }
+        is_due
     }
 
     /// The name was looked up.
     pub fn found(&mut self, found: &[SocketAddr]) {
-        self.resolved_at = Some(Instant::now());
+        self.asked_at = Some(Instant::now());
         let before: Vec<_> = self.listed.iter().map(|listed| listed.address).collect();
         let mut listed: Vec<_> =
             found.iter().map(|address| Listed { address: *address, missed: 0 }).collect();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bolt::chunk::payload;
 use bolt::message::{Auth, Hello};
-use bolt::version::{self, Answer, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange};
+use bolt::version::{
+    self, Answer, HandshakeError, NEO4J_PROPOSALS, NEO4J_RANGES, Proposal, VersionRange,
+};
 use bolt::{Dictionary, Request, Response, Scanned, Scanner, Tracker, Value, Version};
 use net::{DialError, Disagreement, Socket, Wire};
 use tokio::time::Instant;
@@ -66,7 +68,7 @@ impl Greeting {
         // What is newer than anything we know can't be forwarded safely.
         let ranges = version::common(&NEO4J_RANGES, &ranges);
         match ranges.is_empty() {
-            true => Err(ConnectError::VersionGone(Version::V4_4)),
+            true => Err(ConnectError::NoAgreement(HandshakeError::NothingInCommon)),
             false => Ok((Self { link, stage }, ranges)),
         }
     }
@@ -79,9 +81,14 @@ impl Greeting {
         } else {
             Proposal::Range(VersionRange { newest: version, below: 0 })
         };
-        let stage = match link.propose(&[proposal]).await? {
-            Answer::Manifest(ranges) => Stage::Offered(ranges),
-            Answer::Agreed(version) => Stage::Agreed(version),
+        let stage = match link.propose(&[proposal]).await {
+            Ok(Answer::Manifest(ranges)) => Stage::Offered(ranges),
+            Ok(Answer::Agreed(version)) => Stage::Agreed(version),
+            // The server is there, and speaks other versions.
+            Err(ConnectError::NoAgreement(HandshakeError::NothingInCommon)) => {
+                return Err(ConnectError::VersionGone(version));
+            }
+            Err(error) => return Err(error),
         };
         let mut greeting = Self { link, stage };
         if greeting.agree(version) { Ok(greeting) } else { Err(ConnectError::VersionGone(version)) }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use net::{DialError, Dialer, Socket, race};
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::ConnectError;
@@ -92,6 +92,9 @@ pub(super) struct Reach {
     limits: CurrentLimits,
     metrics: Metrics,
     addresses: Ranked<Mutex<Addresses>>,
+    /// While no address is known: one look-up at a time, for everybody who waits. This lock is awaited,
+    /// so it is outside the order of [`Rank`].
+    first_look_up: tokio::sync::Mutex<()>,
     /// That of the addresses, to be read without their lock.
     generation: AtomicU64,
     standing: watch::Sender<Standing>,
@@ -106,6 +109,7 @@ impl Reach {
             limits,
             metrics,
             addresses: Ranked::mutex(Rank::Addresses, Addresses::default()),
+            first_look_up: tokio::sync::Mutex::default(),
             generation: AtomicU64::new(0),
             standing: watch::Sender::new(Standing::Unknown),
             doubted: Notify::new(),
@@ -141,26 +145,31 @@ impl Reach {
         }
     }
 
-    /// The addresses to try, and their generation. They are looked up again if that was long ago.
+    /// The addresses to try, and their generation. They are looked up again if that was long ago: then
+    /// one of those who come waits a little for it, and nobody does if no name server answers.
     async fn addresses(&self) -> Result<(Vec<SocketAddr>, u64), ConnectError> {
-        let interval = self.limits.now().dns_interval.0;
-        let is_fresh = |at: Instant| at.elapsed() < interval;
-        let known = {
-            let addresses = self.addresses.lock();
-            if addresses.resolved_at().is_some_and(is_fresh) {
-                return Ok((addresses.to_try(), addresses.generation()));
+        let (known, generation) = self.known();
+        if known.is_empty() {
+            let _turn = self.first_look_up.lock().await;
+            if self.known().0.is_empty() {
+                self.look_up().await?;
             }
-            addresses.to_try()
-        };
-        match self.look_up().await {
-            // A name server that does not answer is no reason to stop.
-            Err(_) if !known.is_empty() => Ok((known, self.generation.load(Ordering::Relaxed))),
-            Err(error) => Err(error.into()),
-            Ok(()) => {
-                let addresses = self.addresses.lock();
-                Ok((addresses.to_try(), addresses.generation()))
-            }
+        } else if !self.takes_turn() {
+            return Ok((known, generation));
+        } else if !matches!(timeout(LOOK_UP_PATIENCE, self.look_up()).await, Ok(Ok(()))) {
+            debug!("the upstream's name was not found in time; what it led to before is tried");
         }
+        Ok(self.known())
+    }
+
+    fn known(&self) -> (Vec<SocketAddr>, u64) {
+        let addresses = self.addresses.lock();
+        (addresses.to_try(), addresses.generation())
+    }
+
+    fn takes_turn(&self) -> bool {
+        let interval = self.limits.now().dns_interval.0;
+        self.addresses.lock().take_turn(interval)
     }
 
     async fn look_up(&self) -> Result<(), DialError> {
@@ -177,6 +186,7 @@ impl Reach {
             tokio::time::sleep(self.limits.now().dns_interval.0).await;
             let (opened, closed) = self.metrics.upstream_counts();
             if opened > closed
+                && self.takes_turn()
                 && let Err(error) = self.look_up().await
             {
                 debug!(%error, "the upstream's name was not found this time");
@@ -267,5 +277,7 @@ fn told(mut errors: Vec<ConnectError>) -> ConnectError {
     errors.swap_remove(place)
 }
 
+/// How long a look-up may keep somebody waiting who knows where else to go.
+const LOOK_UP_PATIENCE: Duration = Duration::from_secs(1);
 /// For a login that waits, so much is left to be told why it was in vain.
 pub(crate) const TIME_TO_TELL: Duration = Duration::from_millis(500);
