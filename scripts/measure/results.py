@@ -11,6 +11,18 @@ from .programs import NEO4J_VERSIONS, PASSWORD, Programs, boltbouncer, python_wi
 
 IDLE_CONNECTIONS = 10_000
 IDLE_CLIENTS = 5_000
+PAGES = {
+    "performance.md": "what the pooler costs",
+    "airflow.md": "the patterns on Airflow",
+    "compose.md": "Docker Compose",
+    "matrix.md": "drivers direct",
+    "matrix-pooler.md": "drivers through the pooler",
+    "fuzz.md": "fuzzing",
+    "exploration.md": "the unit of work, explored",
+    "cross-talk.md": "a million queries under kills",
+    "soak.md": "half an hour of everything",
+    "driver-suite.md": "the official Python driver's own tests",
+}
 
 
 def main(head):
@@ -66,9 +78,7 @@ def document(programs, binary, runs):
 Made by `scripts/results` on {documents.today()}; {documents.machine()}. The machine is shared: times vary from run to run,
 counts do not.
 
-More results: [what the pooler costs](performance.md), [the patterns on Airflow](airflow.md), [Docker Compose](compose.md),
-drivers [direct](matrix.md) and [through the pooler](matrix-pooler.md), [fuzzing](fuzz.md), [the unit of work, explored](exploration.md), [a million queries under kills](cross-talk.md),
-[half an hour of everything](soak.md), [the official Python driver's own tests](driver-suite.md).
+More results: {links()}.
 
 ## The lab: 100 tasks, 32 at once, 5 calls each, 200 ms of other work after each call
 
@@ -106,6 +116,11 @@ The pooler, {pooler_memory}
 About 0.3 KiB of the pooler's memory are the session, about 0.3 KiB its task, and 0.3 KiB what lists and metrics keep
 about it (read from the sizes of the types). The rest is the socket in Tokio and the allocator's share.
 """
+
+
+def links():
+    """To the pages that there are; each is written by a command of its own."""
+    return ",\n".join(f"[{words}]({page})" for page, words in PAGES.items() if (documents.RESULTS / page).exists())
 
 
 def results_of(folder):
