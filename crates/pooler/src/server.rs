@@ -1,9 +1,10 @@
 //! The Neo4j server behind the pooler: which versions it speaks, how it calls itself, and how a
-//! connection to it is opened. What there is to know is read from connections that are needed anyway;
-//! none is opened only to ask.
+//! connection to it is opened. What there is to know is read from connections that are needed anyway,
+//! and one that was opened to ask whether the server is there is kept for the next login.
 
 mod addresses;
 mod complaints;
+mod connect_error;
 mod greeting;
 mod reach;
 mod upstream;
@@ -13,12 +14,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use bolt::failure::code;
 use bolt::message::Auth;
-use bolt::version::{HandshakeError, NEO4J_RANGES, VersionRange};
-use bolt::{Dictionary, Failure, Version};
+use bolt::version::{NEO4J_RANGES, VersionRange};
+use bolt::{Dictionary, Version};
 use net::DialError;
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
@@ -27,8 +26,8 @@ use crate::class::Class;
 use crate::limits::CurrentLimits;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
-use crate::reason::Reason;
 
+pub(crate) use connect_error::{ConnectError, Verdict};
 pub use reach::{Dial, Dialling, Resolving};
 pub(crate) use reach::{Down, Standing, TIME_TO_TELL};
 pub(crate) use upstream::Upstream;
@@ -36,78 +35,6 @@ pub(crate) use upstream::Upstream;
 use complaints::Complaints;
 use greeting::Greeting;
 use reach::Reach;
-
-/// Why there is no connection.
-#[derive(Debug, Error)]
-pub(crate) enum ConnectError {
-    #[error("the server can't be reached: {0}")]
-    Unreachable(#[from] DialError),
-    /// Its first bytes say so.
-    #[error("the server can't be reached: {0}")]
-    NoAgreement(HandshakeError),
-    #[error("the server did not answer within {0:?}")]
-    TimedOut(Duration),
-    #[error("the server does not speak Bolt {0}")]
-    VersionGone(Version),
-    #[error("the server closed the connection during login")]
-    Closed,
-    #[error("the server sent something unexpected during login")]
-    Protocol,
-    /// The server's own words.
-    #[error("the server refuses the login: {}", failure.code)]
-    Refused { failure: Failure },
-}
-
-/// What a refusal says about the credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is wrong, or no longer right.
-    Rejected,
-    /// Nobody of that name is let in for a while, with whatever credential.
-    Locked,
-    /// Nothing: the server could not tell, or had other reasons.
-    Passing,
-}
-
-impl ConnectError {
-    /// The server's own words, if it was the server that refused.
-    pub fn into_failure(self) -> Option<Failure> {
-        match self {
-            Self::Refused { failure } => Some(failure),
-            _ => None,
-        }
-    }
-
-    /// Whether trying again can't help before somebody has changed something.
-    pub fn lasts(&self) -> bool {
-        matches!(self, Self::Unreachable(DialError::Resolve(_) | DialError::Tls(_)))
-    }
-
-    /// As the metrics count it.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Unreachable(_) | Self::NoAgreement(_) => Reason::Unreachable,
-            Self::TimedOut(_) => Reason::ConnectionTimeout,
-            Self::VersionGone(_) => Reason::UpstreamVersion,
-            Self::Closed => Reason::ClosedDuringLogin,
-            Self::Protocol => Reason::LoginProtocol,
-            Self::Refused { .. } => Reason::CredentialRefused,
-        }
-    }
-
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Self::Refused { failure } => match failure.code.as_str() {
-                code::UNAUTHORIZED | code::TOKEN_EXPIRED | code::CREDENTIALS_EXPIRED => {
-                    Verdict::Rejected
-                }
-                code::AUTHENTICATION_RATE_LIMIT => Verdict::Locked,
-                _ => Verdict::Passing,
-            },
-            _ => Verdict::Passing,
-        }
-    }
-}
 
 /// What a client is told in HELLO's SUCCESS.
 #[derive(Clone, Debug, Default)]
