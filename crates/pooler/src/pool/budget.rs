@@ -128,14 +128,19 @@ impl Budget {
         })
     }
 
-    /// Puts a pool in the queue, once.
+    /// Puts a pool in the queue, once. Pools that wait ask again with every connection that they are
+    /// given back: only what is new about it is looked at.
     pub(super) fn ask(&self, claim: Claim, pool: &Arc<Pool>) {
         self.change(|state| {
-            match state.asking.iter_mut().find(|other| other.claim.pool == claim.pool) {
+            let known = state.asking.iter_mut().find(|other| other.claim.pool == claim.pool);
+            let allowed_before = known.as_ref().map(|known| known.claim.allowed);
+            match known {
                 Some(known) => known.claim = claim,
                 None => state.asking.push_back(Asker { claim, pool: Arc::downgrade(pool) }),
             }
-            self.changed.notify_one();
+            if allowed_before.is_none_or(|before| claim.allowed > before) {
+                self.changed.notify_one();
+            }
         });
     }
 

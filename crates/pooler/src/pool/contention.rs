@@ -16,8 +16,8 @@ use super::{Actions, Pool};
 use crate::unit::Rest;
 
 impl Pool {
-    pub(super) fn numbers_waiting(&self) -> usize {
-        self.look(State::waiting)
+    pub(super) fn is_anybody_waiting(&self) -> bool {
+        self.look(State::is_anybody_waiting)
     }
 
     /// Serves those who wait, as far as connections rest.

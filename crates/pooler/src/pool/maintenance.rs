@@ -26,7 +26,7 @@ async fn maintain(pool: Weak<Pool>) {
             let tick = ticks.poll_tick(cx).is_ready();
             let Some(pool) = pool.upgrade() else { return Poll::Ready(Due::End) };
             pool.drop_ended(cx);
-            let look = pool.numbers_waiting() > 0 && looks.poll_tick(cx).is_ready();
+            let look = pool.is_anybody_waiting() && looks.poll_tick(cx).is_ready();
             match (tick, look) {
                 (true, _) => Poll::Ready(Due::Tick),
                 (_, true) => Poll::Ready(Due::Look),

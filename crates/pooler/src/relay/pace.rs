@@ -70,8 +70,9 @@ impl Pump<'_> {
     /// Passes records on.
     pub(super) fn stream(&mut self, bytes: &mut BytesMut) {
         self.client.stream(std::mem::take(bytes));
-        let overrules = self.with_tracker(|unit, tracker, _| unit.overrules_lag(tracker));
-        if overrules && self.client.has_too_much() {
+        if self.client.has_too_much()
+            && self.with_tracker(|unit, tracker, _| unit.overrules_lag(tracker))
+        {
             // The end of a record that the client does not take is too long to be kept for it.
             self.client_left();
         }
