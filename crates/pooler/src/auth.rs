@@ -162,7 +162,7 @@ impl Directory {
             }
             Decision::AdmitIfOpen => return self.admit_if_open(login),
             Decision::WaitForOther(asking) => {
-                asking.outcome().await;
+                Box::pin(asking.outcome()).await;
                 return Step::Again;
             }
             Decision::Check(job, asking) => {
@@ -171,7 +171,7 @@ impl Directory {
             }
             Decision::Wait(asking) => asking,
         };
-        let Some(outcome) = asking.outcome().await else {
+        let Some(outcome) = Box::pin(asking.outcome()).await else {
             return Step::Done(Err(failures::unavailable("the login could not be checked")));
         };
         match outcome {

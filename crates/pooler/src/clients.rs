@@ -5,7 +5,7 @@ mod id;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -16,9 +16,11 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::alarm::Alarm;
 use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::log_limit::LogLimit;
+use crate::reason::Reason;
 
 pub(crate) use id::ClientId;
 
@@ -250,15 +252,26 @@ impl Entry {
         self.clients.is_draining()
     }
 
-    /// Waits for what a client without work of its own waits for, but not while the pooler is going.
-    pub async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
-        let mut work = pin!(work);
-        poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending if self.poll_draining(cx) => Poll::Ready(Err(End::Drained)),
-            Poll::Pending => Poll::Pending,
+    /// Waits for what a client needs that has not logged in: until its time is over, and not while the
+    /// pooler is going.
+    ///
+    /// Not an async function, and `work` is pinned where it was made: a task keeps room for each copy of
+    /// what it awaits, and what is freed when a client has come in has to be small to be used again.
+    pub fn before<'a, T>(
+        &'a self,
+        deadline: Instant,
+        mut work: Pin<&'a mut (impl Future<Output = T> + ?Sized)>,
+    ) -> impl Future<Output = Result<T, End>> + 'a {
+        let mut alarm = Alarm::default();
+        poll_fn(move |cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            if self.poll_draining(cx) {
+                return Poll::Ready(Err(End::Drained));
+            }
+            alarm.poll(cx, Some(deadline)).map(|()| Err(End::Because(Reason::ClientLoginTimeout)))
         })
-        .await
     }
 
     pub fn unit_begun(&self) {

@@ -337,7 +337,7 @@ impl<'a> Pump<'a> {
         part_with(lease);
     }
 
-    async fn end(mut self, outcome: Result<(), End>) -> Result<(), End> {
+    async fn end(&mut self, outcome: Result<(), End>) -> Result<(), End> {
         if self.lease.is_some() {
             // The client broke the protocol in the middle of its unit: what is left can't be used
             // again, and nobody hears what comes of it.

@@ -132,9 +132,14 @@ impl Server {
     /// What clients of a class are told. The first time this takes a connection, which is kept for
     /// the login that follows.
     pub async fn facts(&self, class: &Arc<Class>) -> Result<Facts, ConnectError> {
-        if let Some(facts) = self.known_facts(class) {
-            return Ok(facts);
+        match self.known_facts(class) {
+            Some(facts) => Ok(facts),
+            // In a box, because that is rare, and every client that logs in keeps room for it.
+            None => Box::pin(self.ask_for_facts(class)).await,
         }
+    }
+
+    async fn ask_for_facts(&self, class: &Arc<Class>) -> Result<Facts, ConnectError> {
         let _turn = self.turn.lock().await;
         if let Some(facts) = self.known_facts(class) {
             return Ok(facts);

@@ -1,19 +1,20 @@
 //! HELLO, LOGON, LOGOFF: they end here, and the upstream sees only what a credential check or a new
 //! pooled connection needs.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bolt::chunk::payload;
 use bolt::failure::code;
 use bolt::message::{Auth, Hello};
 use bolt::{Dictionary, MessageError, Piece, Request, Value, Version};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Session;
 use crate::auth::Source;
 use crate::class::Class;
 use crate::client::View;
-use crate::clients::{ClientState, Entry};
+use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
 use crate::metrics::LoginOutcome;
@@ -48,8 +49,8 @@ impl Session {
     async fn expect_server(&mut self) -> Result<(), End> {
         let (shared, deadline) = (self.shared.clone(), self.login_deadline());
         let until = deadline.checked_sub(TIME_TO_TELL).unwrap_or(deadline);
-        let reached = shared.server().when_first_reached(until);
-        match before(&self.client.entry, deadline, reached).await? {
+        let reached = pin!(shared.server().when_first_reached(until));
+        match self.client.entry.before(deadline, reached).await? {
             Ok(()) => Ok(()),
             Err(down) => self.refuse_unavailable(&down).await,
         }
@@ -75,7 +76,8 @@ impl Session {
 
     async fn greet(&mut self, class: &Arc<Class>) -> Result<(), End> {
         let (shared, until) = (self.shared.clone(), self.login_deadline());
-        match before(&self.client.entry, until, shared.server().facts(class)).await? {
+        let facts = pin!(shared.server().facts(class));
+        match self.client.entry.before(until, facts).await? {
             Ok(facts) => {
                 let metadata = self.hello_metadata(&facts, class);
                 self.client.greeted(&metadata, until);
@@ -136,8 +138,8 @@ impl Session {
         let directory = self.shared.directory().clone();
         let principal = auth.principal().to_owned();
         let source = Source::from(self.client.entry.address());
-        let login = directory.login(auth, class, source, is_new);
-        match before(&self.client.entry, self.login_deadline(), login).await? {
+        let login = pin!(directory.login(auth, class, source, is_new));
+        match self.client.entry.before(self.login_deadline(), login).await? {
             Ok((member, metadata)) => {
                 self.identity.member = Some(member);
                 Ok(only_login_entries(metadata))
@@ -198,16 +200,6 @@ impl Session {
             _ => Err(End::Because(Reason::UnknownMessage)),
         }
     }
-}
-
-/// Waits for what a login needs, until its time is over or the pooler is going.
-async fn before<T>(
-    entry: &Entry,
-    deadline: Instant,
-    work: impl Future<Output = T>,
-) -> Result<T, End> {
-    let in_time = entry.unless_draining(timeout_at(deadline, work)).await?;
-    in_time.map_err(|_| End::Because(Reason::ClientLoginTimeout))
 }
 
 fn has_product(hello: &Hello) -> bool {
