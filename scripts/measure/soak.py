@@ -35,6 +35,9 @@ LIMITS = {
 }
 RELOADED = {**LIMITS, "max_connection_pool_size": 3, "max_connection_lifetime": 2, "max_user_client_connections": 60}
 QUIET_MAX_S = 30
+UNASKED_MAX_S = 5
+# As /proc/net/tcp has them.
+ESTABLISHED, CLOSE_WAIT = "01", "08"
 
 
 @dataclass(frozen=True)
@@ -157,16 +160,24 @@ class Soak:
             time.sleep(0.5)
 
     def reading(self):
+        self.when_unasked()
         process = f"/proc/{self.pooler.program.pid}"
         with open(f"{process}/status", encoding="ascii") as status:
             fields = dict(line.split(":", 1) for line in status)
         files = len(os.listdir(f"{process}/fd"))
         rss, threads = int(fields["VmRSS"].split()[0]), int(fields["Threads"])
-        return Reading(rss, files, threads, self.pooler.pools(), established(self.port))
+        return Reading(rss, files, threads, self.pooler.pools(), len(connections(self.port, {ESTABLISHED})))
+
+    def when_unasked(self):
+        """Waits until no admin connection is left: the one by which this asked last is open for a moment longer."""
+        port = int(self.pooler.admin.rpartition(":")[2])
+        until = time.monotonic() + UNASKED_MAX_S
+        while connections(port, {ESTABLISHED, CLOSE_WAIT}) and time.monotonic() < until:
+            time.sleep(0.01)
 
 
-def established(port):
-    """Connections to a port of this machine that are open, as the kernel lists them."""
+def connections(port, states):
+    """The ends at a port of this machine that are in one of these states, as the kernel lists them."""
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+    return [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] in states]
