@@ -53,7 +53,7 @@ class Outcome:
 
     def __init__(self):
         self.first_answer_ms = None
-        self.connecting_ms = 0.0
+        self.connecting_ms = []  # One for each call, also for one that failed.
         self.query_ms = []
         self.failures = {}
         self.created = 0
@@ -90,13 +90,15 @@ class Outcome:
 
     def _call_once(self, database, query):
         began = time.perf_counter()
-        driver = database.driver(ALIAS)
-        connected = time.perf_counter()
+        try:
+            driver = database.driver(ALIAS)
+        finally:
+            connected = time.perf_counter()
+            self.connecting_ms.append(_ms(connected - began))
         database.run(driver, query)
         self.query_ms.append(_ms(time.perf_counter() - connected))
         if self.first_answer_ms is None:
             self.first_answer_ms = round(process_age_ms(), 3)
-            self.connecting_ms = _ms(connected - began)
         open_now = connections_to(database.settings.port) or 0
         self.connections = max(self.connections, open_now)
 

@@ -66,7 +66,7 @@ def row(run, pattern):
     name = f"{airflow['version']}, {airflow['executor']}, {airflow['database']}"
     return (
         f"| {name} | {pattern['name']} | {connections['opened']} | {connections['peak_open']} | {connections['peak_idle']} "
-        f"| {pattern['tasks']['failed']} | {dag['peak_running']} | {dag['task_s']['p50']:.1f} s | {pattern['wall_s']:.0f} s |"
+        f"| {pattern['tasks']['failed']} | {dag['peak_running']} | {pattern['task_s']['p50']:.1f} s | {pattern['wall_s']:.0f} s |"
     )
 
 

@@ -43,11 +43,11 @@ def run_labs(programs, binary, python, runs):
     environment = dict(os.environ, NEO4J_PASSWORD=PASSWORD)
 
     def lab(name, worker, *options):
-        words = ["lab", "--out", runs / f"{name} {worker}", "--worker", worker, "--python", python]
+        words = ["lab", "--out", runs / f"{name} {worker}", "--worker", worker, "--python", python, "--rounds", "1"]
         run(binary, *words, *options, env=environment)
 
     for worker in ("rust", "python"):
-        lab("sandbox", worker)
+        lab("sandbox", worker, "--preset", "unlimited")
         for version in NEO4J_VERSIONS:
             with programs.neo4j(version) as neo4j:
                 lab(f"Neo4j {version}", worker, "--uri", neo4j.uri, "--yes")

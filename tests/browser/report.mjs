@@ -1,5 +1,5 @@
-// Loads a report in a real browser through its debugging port: no error on the console, both
-// charts drawn, and nothing wider than a phone's screen.
+// Loads a report in a real browser through its debugging port: no error on the console, the result and
+// both charts drawn, and nothing wider than a phone's screen.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -82,7 +82,7 @@ try {
     await send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
     for (const width of [360, 1200]) {
       await send("Emulation.setDeviceMetricsOverride", { width, height: 800, deviceScaleFactor: 1, mobile: width < 600 });
-      assert.equal(await evaluate(VISIBLE_CHARTS), 2, `charts at ${width} pixels`);
+      assert.equal(await evaluate(VISIBLE_CHARTS), 3, `charts at ${width} pixels`);
       assert.equal(await evaluate(OVERFLOW), 0, `the page is wider than ${width} pixels`);
     }
     grounds.push(await evaluate(GROUND));

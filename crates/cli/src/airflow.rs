@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use lab::playground::{Playground, PlaygroundSettings};
-use lab::{ServerChoice, Stop};
+use lab::{Preset, ServerChoice, Stop};
 
 use crate::airflow_options::NativeOptions;
 use crate::server_options::ServerOptions;
@@ -38,7 +38,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let server = match arguments.server.resolve()? {
         Some(server) => server.into(),
-        None => script_server::find()?.map_or(ServerChoice::Embedded, Into::into),
+        None => {
+            script_server::find()?.map_or(ServerChoice::Embedded(Preset::Unlimited), Into::into)
+        }
     };
     let settings = PlaygroundSettings {
         server,

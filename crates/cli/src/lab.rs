@@ -1,18 +1,19 @@
 //! `boltbouncer lab`: reads its settings from options, environment and `.env`, asks before it floods
 //! a server that it has not started, and prints what came out. `boltbouncer` alone floods its own only.
 
+mod print;
+
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use lab::results::Results;
-use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
+use lab::{Engine, Pattern, Preset, Retry, ServerChoice, Settings, Stop, Worker};
 
 use crate::airflow_options::AirflowOptions;
 use crate::server_options::{NamedServer, ServerOptions};
-use crate::terminal::say;
 use crate::{consent, open_files, runtime, script_server, signals};
 
 /// Flood a graph database with the connections of parallel tasks, then show what helps
@@ -20,6 +21,13 @@ use crate::{consent, open_files, runtime, script_server, signals};
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
+    /// What the embedded server is like, if no other one is named; see --list-presets
+    /// [default: small-server; with Airflow unlimited]
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// Describe the presets, and run nothing
+    #[arg(long)]
+    list_presets: bool,
     /// Patterns to run, in this order: problematic, improved, pooled, stress, and hook with Airflow
     /// [default: problematic,improved,pooled; with Airflow also hook]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -36,6 +44,16 @@ pub struct Arguments {
     /// How long the task does other work after each call; it keeps its drivers meanwhile
     #[arg(long, default_value_t = 200)]
     hold_ms: u64,
+    /// How often the patterns run, in turns; the median counts [default: 3; with Airflow 1]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// How often a task that fails is tried again; with Airflow, its DAGs decide [default: 2]
+    #[arg(long)]
+    retries: Option<usize>,
+    /// How long after it has failed. Airflow's default of five minutes would make the lab slow
+    /// [default: 1000]
+    #[arg(long)]
+    retry_delay_ms: Option<u64>,
     /// The query that each call runs
     #[arg(long, default_value = "RETURN 1")]
     query: String,
@@ -62,6 +80,9 @@ pub struct Arguments {
     /// Exit with 1 if a task failed; otherwise failed tasks are only counted
     #[arg(long)]
     fail_on_task_failure: bool,
+    /// Print all numbers, not only those that tell the most
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -91,6 +112,10 @@ impl Default for Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
+    if arguments.list_presets {
+        print::presets();
+        return Ok(());
+    }
     let named = arguments.server.resolve()?;
     let asks = named.as_ref().filter(|named| !arguments.yes && consent::is_needed(&named.target));
     let asks = asks.map(|named| named.target.clone());
@@ -113,35 +138,15 @@ pub fn run_on_embedded_server() -> Result<()> {
 }
 
 fn run_with(arguments: &Arguments, settings: &Settings) -> Result<()> {
+    print::opening(settings);
     let stop = Stop::default();
     let (folder, results) = runtime::many_threads()?.block_on(async {
         let words = "ending the tasks; what was measured is kept (once more to end at once)";
         signals::stop_when_interrupted(&stop, words)?;
         lab::run(settings, &stop).await
     })?;
-    print(&results, folder.path());
+    print::ending(&results, folder.path(), arguments.all);
     verdict(&results, arguments)
-}
-
-fn print(results: &Results, folder: &Path) {
-    println!("{}", lab::output::comparison(results).text());
-    println!("Connections were counted by {}.", results.target.counted_by.explanation());
-    for sentence in expectations::unmet(results) {
-        say(format_args!("not as expected: {sentence}"));
-    }
-    for pattern in &results.patterns {
-        if pattern.missed_samples > 0 {
-            println!(
-                "{}: the server did not answer {} of the lab's samples",
-                pattern.name, pattern.missed_samples
-            );
-        }
-        for (code, count) in &pattern.tasks.failures {
-            say(format_args!("{}: {count} tasks failed with {code}", pattern.name));
-        }
-    }
-    println!("{}", folder.join("report.html").display());
-    println!("{}", folder.display());
 }
 
 /// # Errors
@@ -178,8 +183,14 @@ fn settings(arguments: &Arguments, named: Option<NamedServer>) -> Result<Setting
     };
     let server = match named {
         Some(server) => server.into(),
-        None => unnamed_server(&engine)?,
+        None => unnamed_server(&engine, arguments.preset)?,
     };
+    if arguments.preset.is_some() && !matches!(server, ServerChoice::Embedded(_)) {
+        bail!(
+            "--preset is about the embedded server, and this run uses another one; drop one of the two"
+        );
+    }
+    let is_local = matches!(engine, Engine::Local(_));
     Ok(Settings {
         patterns,
         tasks: arguments.tasks,
@@ -188,11 +199,25 @@ fn settings(arguments: &Arguments, named: Option<NamedServer>) -> Result<Setting
         hold: Duration::from_millis(arguments.hold_ms),
         query: arguments.query.clone(),
         pool_size: arguments.pool_size,
+        rounds: arguments.rounds.unwrap_or(if is_local { ROUNDS } else { 1 }),
+        retry: retry(arguments)?,
         engine,
         server,
         out: arguments.out.clone(),
         shows_progress: std::io::stderr().is_terminal(),
     })
+}
+
+fn retry(arguments: &Arguments) -> Result<Retry> {
+    let delay_ms = arguments.retry_delay_ms;
+    if arguments.engine == EngineKind::Airflow {
+        if arguments.retries.is_some() || delay_ms.is_some() {
+            bail!("Airflow's DAGs decide on retries; drop --retries and --retry-delay-ms");
+        }
+        return Ok(Retry::default());
+    }
+    let delay = Duration::from_millis(delay_ms.unwrap_or(RETRY_DELAY_MS));
+    Ok(Retry { retries: arguments.retries.unwrap_or(RETRIES), delay })
 }
 
 fn check_numbers(arguments: &Arguments) -> Result<()> {
@@ -201,6 +226,7 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
         (arguments.parallelism, "--parallelism"),
         (arguments.calls, "--calls"),
         (arguments.pool_size, "--pool-size"),
+        (arguments.rounds.unwrap_or(1), "--rounds"),
     ] {
         if value == 0 {
             bail!("{name} 0 would run nothing; give at least 1");
@@ -210,8 +236,14 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
         EngineKind::Local => TASKS_MAX,
         EngineKind::Airflow => AIRFLOW_TASKS_MAX,
     };
-    if arguments.tasks > tasks_max {
-        bail!("--tasks {} is past the limit of {tasks_max}", arguments.tasks);
+    for (value, name, most) in [
+        (arguments.tasks, "--tasks", tasks_max),
+        (arguments.rounds.unwrap_or(1), "--rounds", ROUNDS_MAX),
+        (arguments.retries.unwrap_or(0), "--retries", RETRIES_MAX),
+    ] {
+        if value > most {
+            bail!("{name} {value} is past the limit of {most}");
+        }
     }
     Ok(())
 }
@@ -237,15 +269,20 @@ fn patterns(arguments: &Arguments) -> Result<Vec<Pattern>> {
 }
 
 /// The server to use if the user has named none.
-fn unnamed_server(engine: &Engine) -> Result<ServerChoice> {
-    match engine {
-        Engine::Local(_) => Ok(ServerChoice::Embedded),
-        Engine::NativeAirflow(_) => {
-            let Some(server) = script_server::find()? else { return Ok(ServerChoice::Embedded) };
+fn unnamed_server(engine: &Engine, preset: Option<Preset>) -> Result<ServerChoice> {
+    match (engine, preset) {
+        (Engine::Local(_), None) => Ok(ServerChoice::Embedded(Preset::SmallServer)),
+        (Engine::Local(_) | Engine::NativeAirflow(_), Some(preset)) => {
+            Ok(ServerChoice::Embedded(preset))
+        }
+        (Engine::NativeAirflow(_), None) => {
+            let Some(server) = script_server::find()? else {
+                return Ok(ServerChoice::Embedded(Preset::Unlimited));
+            };
             eprintln!("using {}, which scripts/neo4j has started", server.target);
             Ok(server.into())
         }
-        Engine::ExistingAirflow { .. } => bail!(
+        (Engine::ExistingAirflow { .. }, _) => bail!(
             "the server of that Airflow's tasks must be named, as its connections are counted there; give --uri"
         ),
     }
@@ -305,12 +342,18 @@ fn plan(settings: &Settings) -> String {
     let mut at_once = 0;
     for pattern in &settings.patterns {
         let (opens, holds) = pattern.server_load(settings);
-        opened += opens;
+        opened += opens * settings.rounds;
         at_once = at_once.max(holds);
     }
     format!("about {opened} connections and as many logins, up to {at_once} at once")
 }
 
+const ROUNDS: usize = 3;
+const ROUNDS_MAX: usize = 100;
+/// What many DAGs have. Airflow's own default is none.
+const RETRIES: usize = 2;
+const RETRIES_MAX: usize = 100;
+const RETRY_DELAY_MS: u64 = 1000;
 /// Far more than one machine can start. A larger number is a typing error.
 const TASKS_MAX: usize = 100_000;
 /// Airflow maps a task over no longer list unless `core.max_map_length` allows it.

@@ -16,7 +16,7 @@ pub use origin::{Names, Origin, PoolerOrigin};
 pub use sockets::Sockets;
 pub use totals::{Peaks, Totals};
 
-use crate::results::{CountedBy, Sample};
+use crate::results::{CountedBy, Logins, Sample};
 
 /// Counts one pattern's connections and no others.
 #[derive(Debug)]
@@ -60,6 +60,22 @@ impl Counter {
             Self::Books(books) => Ok(books.totals()),
             Self::Listing(listing) => listing.finish().await,
             Self::Sockets(sockets) => Ok(sockets.totals()),
+        }
+    }
+
+    /// Connections that the server has refused since the pattern began, if it says.
+    pub fn refused(&self) -> Option<u64> {
+        match self {
+            Self::Books(books) => Some(books.refused()),
+            Self::Listing(_) | Self::Sockets(_) => None,
+        }
+    }
+
+    /// Logins since the pattern began, if the server says.
+    pub fn logins(&self) -> Option<Logins> {
+        match self {
+            Self::Books(books) => Some(books.logins()),
+            Self::Listing(_) | Self::Sockets(_) => None,
         }
     }
 

@@ -3,16 +3,17 @@
 mod charts;
 mod comparison;
 mod page;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use report::Draw;
 
 pub use comparison::comparison;
 
 use crate::results::Results;
-use crate::settings::Pattern;
 
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -57,9 +58,9 @@ impl RunFolder {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Where the logs of a pattern's tasks go.
-    pub fn logs(&self, pattern: Pattern) -> Result<PathBuf> {
-        let logs = self.path.join("logs").join(pattern.name());
+    /// Where the logs of a pattern's tasks go, for each round of it.
+    pub fn logs(&self, name: &str) -> Result<PathBuf> {
+        let logs = self.path.join("logs").join(name);
         fs::create_dir_all(&logs)
             .with_context(|| format!("cannot make the folder {}", logs.display()))?;
         Ok(logs)
@@ -77,6 +78,8 @@ impl RunFolder {
             self.file(&format!("{name}.svg"), chart.svg().as_bytes())?;
             self.file(&format!("{name}.png"), &report::png(chart)?)?;
         }
+        // To be sent around.
+        self.file("result.png", &report::png(&charts::result(results))?)?;
         self.file("comparison.md", comparison(results).markdown().as_bytes())?;
         self.file("report.html", page::page(results).as_bytes())
     }

@@ -2,6 +2,8 @@
 //! at once, and a task that ends makes room for the next. A task's standard input is its lifeline. The
 //! lab holds the other end, so that the tasks end with the lab, even if the lab is killed.
 
+mod queue;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,28 +11,43 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use wait4::Wait4;
 
-use crate::settings::Worker;
+use crate::settings::{Retry, Worker};
 use crate::task::{Job, Outcome, TaskSettings};
+use queue::{Attempt, TaskQueue};
 
 /// A task's outcome with what the kernel says it used.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskRecord {
+    /// The task's number.
+    pub task: usize,
+    /// 1, or more if the task was tried again.
+    pub attempt: usize,
+    /// Since the pattern's first task was started.
+    pub started_s: f64,
+    pub ended_s: f64,
     pub outcome: Outcome,
     pub cpu_s: f64,
     /// Largest resident set, in bytes.
     pub memory_bytes: u64,
 }
 
+impl TaskRecord {
+    pub fn has_failed(&self) -> bool {
+        !self.outcome.failures.is_empty()
+    }
+}
+
 /// The lifelines of the tasks that run. A task ends when its lifeline is cut.
 #[derive(Debug, Default)]
 pub(crate) struct Lifelines {
     state: Mutex<State>,
+    cut: Condvar,
     done: AtomicUsize,
 }
 
@@ -47,13 +64,20 @@ impl Lifelines {
         let mut state = self.lock();
         state.is_cut = true;
         state.held.clear();
+        self.cut.notify_all();
+    }
+
+    /// Waits so long, or until everything is cut.
+    fn rest(&self, time: Duration) {
+        let state = self.lock();
+        let _ = self.cut.wait_timeout_while(state, time, |state| !state.is_cut);
     }
 
     pub fn is_cut(&self) -> bool {
         self.lock().is_cut
     }
 
-    /// Tasks that have ended.
+    /// Tasks that are done, or are not tried again.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
@@ -72,7 +96,10 @@ impl Lifelines {
 
     fn release(&self, pid: u32) {
         self.lock().held.remove(&pid);
-        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_if(&self, is_done: bool) {
+        self.done.fetch_add(usize::from(is_done), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -80,33 +107,43 @@ impl Lifelines {
     }
 }
 
-/// Runs so many tasks, `parallelism` at a time, and returns the records of those that ran. Blocks.
+/// What all tasks of a pattern have in common.
+pub(crate) struct Tasks<'a> {
+    pub count: usize,
+    pub parallelism: usize,
+    pub retry: Retry,
+    pub settings: &'a TaskSettings,
+    pub worker: &'a Worker,
+    /// Where the tasks' logs go.
+    pub folder: &'a Path,
+}
+
+/// Runs the tasks, so many at a time as may run at once, and returns the records of all attempts that
+/// came to an end. Blocks.
 ///
 /// # Errors
 /// A process can't be started or its log can't be written; tasks that run are ended.
-pub(crate) fn run_all(
-    tasks: usize,
-    settings: &TaskSettings,
-    worker: &Worker,
-    parallelism: usize,
-    folder: &Path,
-    lifelines: &Lifelines,
-) -> Result<Vec<TaskRecord>> {
-    let next = AtomicUsize::new(0);
+pub(crate) fn run_all(tasks: &Tasks<'_>, lifelines: &Lifelines) -> Result<Vec<TaskRecord>> {
+    let began = Instant::now();
+    let queue = TaskQueue::new(tasks.count, tasks.retry);
     let slot = || -> Result<Vec<TaskRecord>> {
         let mut records = Vec::new();
-        loop {
-            let task = next.fetch_add(1, Ordering::Relaxed);
-            if task >= tasks || lifelines.is_cut() {
-                return Ok(records);
+        while let Some(attempt) = queue.next(lifelines) {
+            let record = run_one(&attempt, tasks, lifelines, began);
+            let record = record.inspect_err(|_| lifelines.cut());
+            let failed = matches!(&record, Ok(Some(record)) if record.has_failed());
+            queue.ended(&attempt, failed);
+            if let Some(record) = record? {
+                lifelines.count_if(!failed || attempt.is_last(tasks.retry));
+                records.push(record);
             }
-            let record = run_one(task, settings, worker, folder, lifelines);
-            records.extend(record.inspect_err(|_| lifelines.cut())?);
         }
+        Ok(records)
     };
+    let slots = tasks.parallelism.min(tasks.count);
     std::thread::scope(|scope| {
-        let slots: Vec<_> = (0..parallelism.min(tasks)).map(|_| scope.spawn(slot)).collect();
-        let mut records = Vec::with_capacity(tasks);
+        let slots: Vec<_> = (0..slots).map(|_| scope.spawn(slot)).collect();
+        let mut records = Vec::with_capacity(tasks.count);
         for slot in slots {
             records.append(&mut slot.join().expect("a slot does not panic")?);
         }
@@ -116,17 +153,19 @@ pub(crate) fn run_all(
 
 /// `None` if the task was ended together with the lab.
 fn run_one(
-    task: usize,
-    settings: &TaskSettings,
-    worker: &Worker,
-    folder: &Path,
+    attempt: &Attempt,
+    tasks: &Tasks<'_>,
     lifelines: &Lifelines,
+    began: Instant,
 ) -> Result<Option<TaskRecord>> {
-    let mut child = start(task, worker, folder)?;
+    let Attempt { task, attempt } = *attempt;
+    let mut child = start(task, attempt, tasks)?;
+    let started = began.elapsed();
     let mut lifeline = child.stdin.take().expect("piped when it was started");
     let mut output = child.stdout.take().expect("piped when it was started");
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let job = Job { task, started_ns: started.as_nanos() as u64, settings: settings.clone() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started_ns = now.as_nanos() as u64;
+    let job = Job { task, attempt, started_ns, settings: tasks.settings.clone() };
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
     // If the process has died already, its exit code says so.
@@ -143,14 +182,22 @@ fn run_one(
     }
     let outcome = serde_json::from_str(&text)
         .unwrap_or_else(|_| Outcome::unknown(format!("TaskCrashed ({})", used.status)));
-    let cpu_s = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    Ok(Some(TaskRecord { outcome, cpu_s, memory_bytes: used.rusage.maxrss }))
+    Ok(Some(TaskRecord {
+        task,
+        attempt,
+        started_s: started.as_secs_f64(),
+        ended_s: began.elapsed().as_secs_f64(),
+        outcome,
+        cpu_s: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
+        memory_bytes: used.rusage.maxrss,
+    }))
 }
 
-fn start(task: usize, worker: &Worker, folder: &Path) -> Result<Child> {
-    let path = folder.join(format!("task-{task:03}.log"));
+fn start(task: usize, attempt: usize, tasks: &Tasks<'_>) -> Result<Child> {
+    let again = if attempt == 1 { String::new() } else { format!("-attempt-{attempt}") };
+    let path = tasks.folder.join(format!("task-{task:03}{again}.log"));
     let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    command(worker, folder)
+    command(tasks.worker, tasks.folder)
         // The job has the password. Other users can read a process's environment.
         .env_remove("NEO4J_PASSWORD")
         .stdin(Stdio::piped())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::preset::{Limits, Preset};
 use crate::settings::Pattern;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +22,7 @@ pub struct Results {
     /// `None` if the lab itself ran the tasks.
     pub airflow: Option<AirflowInfo>,
     pub settings: SettingsInfo,
+    /// Each pattern once for each round, in the order in which they ran.
     pub patterns: Vec<PatternResult>,
 }
 
@@ -39,6 +41,9 @@ pub struct TargetInfo {
     pub agent: String,
     pub bolt: String,
     pub counted_by: CountedBy,
+    /// What the embedded server was like.
+    pub preset: Option<Preset>,
+    pub limits: Limits,
 }
 
 /// Where the numbers come from.
@@ -90,8 +95,6 @@ pub struct AirflowRun {
     pub run_id: String,
     /// How many tasks ended in which state, in Airflow's words.
     pub task_states: BTreeMap<String, u64>,
-    /// A task's duration in seconds, as Airflow has it.
-    pub task_s: Option<Spread>,
     /// The most tasks that ran at once.
     pub peak_running: u64,
 }
@@ -105,6 +108,10 @@ pub struct SettingsInfo {
     pub hold_ms: u64,
     pub query: String,
     pub pool_size: usize,
+    pub rounds: usize,
+    /// `None` if Airflow decided on both.
+    pub retries: Option<usize>,
+    pub retry_delay_ms: Option<u64>,
     pub worker: String,
     pub driver: String,
     pub database: Option<String>,
@@ -113,20 +120,31 @@ pub struct SettingsInfo {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PatternResult {
     pub name: Pattern,
+    /// From 1.
+    pub round: usize,
     pub user_agent: String,
     pub tasks: Tasks,
     pub calls_per_task: usize,
     pub drivers_created: u64,
     pub connections: Connections,
+    /// Connections that the server closed as they arrived, because it was full; `None` if it does not say.
+    pub refused: Option<u64>,
+    /// `None` if the server does not say.
+    pub logins: Option<Logins>,
     /// What the lab's pooler counted, if the pattern went through it.
     pub pooler: Option<PoolerNumbers>,
     pub airflow: Option<AirflowRun>,
     pub first_answer: Option<FirstAnswer>,
+    pub connecting: Connecting,
     pub query_ms: Option<Spread>,
+    /// A call with all that belongs to it: connecting and the query.
+    pub call_ms: Option<Spread>,
+    /// From the start of a task's first process to the end of its last one, of the tasks that worked.
+    pub task_s: Option<Spread>,
     /// Since the run's start.
     pub from_ms: u64,
     pub to_ms: u64,
-    /// From the first task's start to the last one's end.
+    /// From the first task's start to the last one's end: until the work was done, or given up.
     pub wall_s: f64,
     pub task_cpu_s: f64,
     /// The memory of the largest task.
@@ -149,11 +167,19 @@ pub struct Tasks {
     pub failed: u64,
     /// Not started, or ended early, because the run was ended early.
     pub unfinished: u64,
-    /// By error code.
+    /// Processes that ran: one for each task, and one more for each time that a task was tried again.
+    pub attempts: u64,
+    /// Tasks with a call that took a tenth of a second longer than the pattern's median call, or that had
+    /// to be tried again.
+    pub waited: u64,
+    /// What made tasks fail for good, by error code.
     pub failures: BTreeMap<String, u64>,
+    /// What made attempts fail, by error code: the failures above, and those after which a task was tried
+    /// again.
+    pub attempt_failures: BTreeMap<String, u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
     pub opened: u64,
     pub closed: u64,
@@ -162,6 +188,25 @@ pub struct Connections {
     pub peak_in_use: u64,
     /// Other applications' connections seen meanwhile; not part of the numbers above.
     pub others: u64,
+    /// How much the number of open connections went up and down while the tasks ran: the standard
+    /// deviation of the samples.
+    pub deviation: f64,
+}
+
+/// Logins as the server has counted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Logins {
+    pub count: u64,
+    /// Processor time that checking the passwords took.
+    pub cpu_s: f64,
+}
+
+/// What connecting took from the tasks, all of them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connecting {
+    pub total_s: f64,
+    /// Its share of the time that tasks ran, 0 to 1.
+    pub share: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +258,82 @@ pub struct Sample {
     pub others: u64,
 }
 
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
+
+/// Results to test with.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A round of 100 tasks that worked, each of which took a second.
+    pub fn pattern(name: Pattern, opened: u64, peak_open: u64) -> PatternResult {
+        let second = Spread { count: 100, p50: 1.0, p99: 1.0, max: 1.0 };
+        PatternResult {
+            name,
+            round: 1,
+            user_agent: String::new(),
+            tasks: Tasks { total: 100, succeeded: 100, attempts: 100, ..Tasks::default() },
+            calls_per_task: 5,
+            drivers_created: opened,
+            connections: Connections { opened, closed: opened, peak_open, ..Default::default() },
+            refused: Some(0),
+            logins: None,
+            pooler: (name == Pattern::Pooled)
+                .then_some(PoolerNumbers { peak_clients: 160, upstream_opened: opened }),
+            airflow: None,
+            first_answer: None,
+            connecting: Connecting::default(),
+            query_ms: None,
+            call_ms: None,
+            task_s: Some(second),
+            from_ms: 0,
+            to_ms: 0,
+            wall_s: 5.0,
+            task_cpu_s: 0.0,
+            task_memory_bytes: 0,
+            server_cpu_s: None,
+            server_memory_bytes: None,
+            missed_samples: 0,
+            counting_error: None,
+            samples: Vec::new(),
+        }
+    }
+
+    pub fn results(patterns: Vec<PatternResult>) -> Results {
+        Results {
+            schema: SCHEMA,
+            boltbouncer: "0.1.0".into(),
+            started: "2026-01-02T03:04:05Z".into(),
+            interrupted: false,
+            machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
+            target: TargetInfo {
+                uri: "bolt://127.0.0.1:7687".into(),
+                embedded: true,
+                agent: "Neo4j/5.26.0".into(),
+                bolt: "5.8".into(),
+                counted_by: CountedBy::Books,
+                preset: Some(Preset::Unlimited),
+                limits: Preset::Unlimited.limits(),
+            },
+            airflow: None,
+            settings: SettingsInfo {
+                tasks: 100,
+                parallelism: Some(32),
+                calls: 5,
+                hold_ms: 200,
+                query: "RETURN 1".into(),
+                pool_size: 4,
+                rounds: 1,
+                retries: Some(0),
+                retry_delay_ms: Some(0),
+                worker: "rust".into(),
+                driver: "neo4j (Rust) 0.2".into(),
+                database: None,
+            },
+            patterns,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

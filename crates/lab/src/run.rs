@@ -65,11 +65,15 @@ async fn run_patterns(
 ) -> (Vec<PatternResult>, Result<()>) {
     let clock = Instant::now();
     let mut patterns = Vec::new();
-    for pattern in &settings.patterns {
+    let count = settings.rounds * settings.patterns.len();
+    let rounds = (1..=settings.rounds)
+        .flat_map(|round| settings.patterns.iter().map(move |pattern| (round, *pattern)));
+    for (index, (round, pattern)) in rounds.enumerate() {
         if stop.is_stopped() {
             break;
         }
-        let run = PatternRun { load: Load::new(settings, *pattern, folder), clock, stop };
+        let load = Load::new(settings, pattern, round, folder);
+        let run = PatternRun { load, place: (index + 1, count), clock, stop };
         match run.run(engine, server).await {
             Ok(result) => patterns.push(result),
             Err(error) => return (patterns, Err(error)),
@@ -91,6 +95,7 @@ fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {
         Engine::Local(worker) => worker.name(),
         Engine::NativeAirflow(_) | Engine::ExistingAirflow { .. } => "airflow",
     };
+    let is_local = matches!(settings.engine, Engine::Local(_));
     let is_ours = !matches!(settings.engine, Engine::ExistingAirflow { .. });
     SettingsInfo {
         tasks: settings.tasks,
@@ -99,10 +104,13 @@ fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {
         hold_ms: settings.hold.as_millis() as u64,
         query: settings.query.clone(),
         pool_size: settings.pool_size,
+        rounds: settings.rounds,
+        retries: is_local.then_some(settings.retry.retries),
+        retry_delay_ms: is_local.then_some(settings.retry.delay.as_millis() as u64),
         worker: worker.into(),
         driver: engine.driver(),
         database: match &settings.server {
-            ServerChoice::Embedded => None,
+            ServerChoice::Embedded(_) => None,
             ServerChoice::Neo4j { database, .. } => database.clone(),
         },
     }

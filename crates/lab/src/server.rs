@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use crate::counter::listing::SAMPLER;
 use crate::counter::{Books, Counter, Listing, Names, Origin, PoolerOrigin, Sockets};
 use crate::own_pooler::{self, OwnPooler};
+use crate::preset::{Limits, Preset};
 use crate::results::{PoolerNumbers, Sample, TargetInfo};
 use crate::settings::{Pattern, ServerChoice};
 
@@ -28,6 +29,9 @@ pub(crate) struct Server {
     pub database: Option<String>,
     pub counter: Counter,
     target: Target,
+    /// What the embedded server is like.
+    preset: Option<Preset>,
+    limits: Limits,
     /// Runs while a pattern runs that goes through it.
     pooler: Option<OwnPooler>,
     /// Where that pooler listens. It is open before the pooler runs, as the tasks of a native Airflow are
@@ -57,7 +61,7 @@ impl Server {
     /// `pooler_listen` is where the lab's pooler is to listen; `None` if the lab has none.
     pub async fn start(choice: &ServerChoice, pooler_listen: Option<SocketAddr>) -> Result<Self> {
         match choice {
-            ServerChoice::Embedded => Self::embedded(pooler_listen).await,
+            ServerChoice::Embedded(preset) => Self::embedded(*preset, pooler_listen).await,
             ServerChoice::Neo4j { target, user, password, database } => {
                 let login = Login { user, password, database: database.as_deref() };
                 Self::neo4j(target, login, pooler_listen).await
@@ -65,15 +69,18 @@ impl Server {
         }
     }
 
-    async fn embedded(pooler_listen: Option<SocketAddr>) -> Result<Self> {
+    async fn embedded(preset: Preset, pooler_listen: Option<SocketAddr>) -> Result<Self> {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
-        let settings = sandbox::Settings::default();
+        let settings = preset.sandbox();
         let (user, password) = settings.users[0].clone();
         let (agent, bolt) = (settings.agent.clone(), settings.max_bolt.to_string());
         let sandbox = Arc::new(Sandbox::start(listener, settings)?);
+        let scheme = if preset.encrypts() { "bolt+ssc" } else { "bolt" };
         Ok(Self {
-            target: format!("bolt://{}", sandbox.address()).parse()?,
+            target: format!("{scheme}://{}", sandbox.address()).parse()?,
+            preset: Some(preset),
+            limits: preset.limits(),
             user,
             password,
             database: None,
@@ -99,8 +106,11 @@ impl Server {
         connection.login(SAMPLER, &auth).await.map_err(|error| refused(error, user))?;
         let (agent, bolt) =
             (connection.server_agent().to_owned(), connection.version().to_string());
+        let limits = limits(&mut connection).await?;
         let counter = counter(target, auth, connection).await?;
         Ok(Self {
+            preset: None,
+            limits,
             target: target.clone(),
             user: user.to_owned(),
             password: password.clone(),
@@ -125,6 +135,8 @@ impl Server {
             agent: self.agent.clone(),
             bolt: self.bolt.clone(),
             counted_by: self.counter.counted_by(),
+            preset: self.preset,
+            limits: self.limits,
         }
     }
 
@@ -240,6 +252,20 @@ async fn members(connection: &mut Connection) -> Result<i64, ClientError> {
         Ok(table) => Ok(table.get(0, "members").as_integer().unwrap_or(1)),
         // A server without the procedure stands alone.
         Err(ClientError::Server(_)) => Ok(1),
+        Err(error) => Err(error),
+    }
+}
+
+/// The server's own limit of threads. It has none of connections. One that keeps its settings to itself
+/// has none that are known.
+async fn limits(connection: &mut Connection) -> Result<Limits, ClientError> {
+    let query = "SHOW SETTINGS 'server.bolt.thread_pool_max_size' YIELD value";
+    match connection.run(query, Dictionary::new(), TransactionExtra::default()).await {
+        Ok(table) if !table.rows.is_empty() => {
+            let threads = table.get(0, "value").as_str().and_then(|text| text.parse().ok());
+            Ok(Limits { threads, ..Limits::default() })
+        }
+        Ok(_) | Err(ClientError::Server(_)) => Ok(Limits::default()),
         Err(error) => Err(error),
     }
 }

@@ -10,6 +10,8 @@ use bolt::message::Secret;
 use net::Target;
 use serde::{Deserialize, Serialize};
 
+use crate::preset::Preset;
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub patterns: Vec<Pattern>,
@@ -25,12 +27,25 @@ pub struct Settings {
     pub query: String,
     /// Upstream connections of the pooler that [`Pattern::Pooled`] goes through.
     pub pool_size: usize,
+    /// How often the patterns run, each time all of them in their order.
+    pub rounds: usize,
+    /// What becomes of a task that fails. An Airflow has rules of its own.
+    pub retry: Retry,
     pub engine: Engine,
     pub server: ServerChoice,
     /// Each run makes a folder of its own in here.
     pub out: PathBuf,
     /// Draw a progress bar.
     pub shows_progress: bool,
+}
+
+/// How a task that fails is tried again, in Airflow's words: `retries` and `retry_delay`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// Zero: never.
+    pub retries: usize,
+    /// Meanwhile another task may have its place.
+    pub delay: Duration,
 }
 
 /// What runs the tasks.
@@ -73,7 +88,7 @@ pub struct NativeAirflow {
 #[derive(Clone, Debug)]
 pub enum ServerChoice {
     /// The sandbox, in the lab's own process.
-    Embedded,
+    Embedded(Preset),
     /// A Neo4j somewhere.
     Neo4j { target: Target, user: String, password: Secret, database: Option<String> },
 }
@@ -160,7 +175,7 @@ impl Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

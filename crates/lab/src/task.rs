@@ -6,7 +6,6 @@ mod connections;
 mod job;
 mod log;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -56,49 +55,37 @@ fn run(job: &Job) -> Outcome {
         }
         Pattern::Improved => Box::new(ImprovedDatabaseConnection::new(&job.settings)),
     };
-    let mut answers = Vec::new();
-    let mut failures = BTreeMap::new();
+    let mut outcome = Outcome::default();
     for _ in 0..job.settings.calls {
-        match call(job, &mut *connection) {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                let code = connections::code(&error);
-                log(&format!("ERROR - task {} failed: {code}: {error}", job.task));
-                failures.insert(code, 1);
-                break;
-            }
+        if let Err(error) = call(job, &mut *connection, &mut outcome) {
+            let code = connections::code(&error);
+            log(&format!("ERROR - task {} failed: {code}: {error}", job.task));
+            outcome.failures.insert(code, 1);
+            break;
         }
         std::thread::sleep(Duration::from_millis(job.settings.hold_ms));
     }
-    let drivers_created = connection.drivers_created();
+    outcome.drivers_created = connection.drivers_created();
     connection.close();
-    Outcome {
-        drivers_created,
-        first_answer_ms: answers.first().map(|answer| answer.since_start_ms),
-        connecting_ms: answers.first().map_or(0.0, |answer| answer.connecting_ms),
-        query_ms: answers.iter().map(|answer| answer.query_ms).collect(),
-        failures,
-    }
+    outcome
 }
 
-/// What a call that was answered took.
-struct Answer {
-    /// Since the start of the process.
-    since_start_ms: f64,
-    connecting_ms: f64,
-    query_ms: f64,
-}
-
-fn call(job: &Job, connection: &mut dyn DatabaseConnection) -> neo4j::Result<Answer> {
+/// One database call; what it took goes into the outcome, and if it failed, what it took until then.
+fn call(
+    job: &Job,
+    connection: &mut dyn DatabaseConnection,
+    outcome: &mut Outcome,
+) -> neo4j::Result<()> {
     let began = Instant::now();
-    let driver = connection.driver(ALIAS)?;
-    let connecting_ms = milliseconds(began.elapsed());
+    let connected = connection.driver(ALIAS);
+    outcome.connecting_ms.push(milliseconds(began.elapsed()));
     let began = Instant::now();
-    connections::query(driver, &job.settings)?;
-    let query_ms = milliseconds(began.elapsed());
+    connections::query(connected?, &job.settings)?;
+    outcome.query_ms.push(milliseconds(began.elapsed()));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since_start = now.saturating_sub(Duration::from_nanos(job.started_ns));
-    Ok(Answer { since_start_ms: milliseconds(since_start), connecting_ms, query_ms })
+    outcome.first_answer_ms.get_or_insert(milliseconds(since_start));
+    Ok(())
 }
 
 fn milliseconds(duration: Duration) -> f64 {

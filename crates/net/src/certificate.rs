@@ -39,14 +39,24 @@ impl Certificate {
         let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
             CertificateError::Key { path: key.to_owned(), reason: error.to_string() }
         })?;
+        Self::from_der(chain, private_key).map_err(|error| CertificateError::Mismatch {
+            key: key.to_owned(),
+            certificate: certificate.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// A chain and the key of its first certificate that are in memory already.
+    ///
+    /// # Errors
+    /// The two don't go together.
+    pub fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private_key))
-            .map_err(|error| CertificateError::Mismatch {
-                key: key.to_owned(),
-                certificate: certificate.to_owned(),
-                reason: error.to_string(),
-            })?;
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 

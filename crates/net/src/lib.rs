@@ -32,5 +32,5 @@ pub use socket::{Socket, Stream};
 pub use target::{Encryption, Target, TargetError};
 pub use wire::Wire;
 
-/// A certificate as it is trusted, or shown.
-pub use rustls::pki_types::CertificateDer;
+/// A certificate as it is trusted, or shown, and its key.
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};

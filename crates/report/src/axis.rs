@@ -16,6 +16,12 @@ impl Axis {
         Self::Linear { end: (largest / step).ceil().max(1.0) * step, step }
     }
 
+    /// From zero to just this value, with about `steps` steps, each at least `least` long.
+    pub fn exact(end: f64, steps: f64, least: f64) -> Self {
+        let step = round_up((end / steps).max(f64::MIN_POSITIVE)).max(least);
+        Self::Linear { end: end.max(f64::MIN_POSITIVE), step }
+    }
+
     /// A logarithmic axis that holds all values above zero.
     pub fn logarithmic(values: impl Iterator<Item = f64> + Clone) -> Self {
         let above_zero = || values.clone().filter(|value| *value > 0.0);
@@ -95,6 +101,12 @@ mod tests {
         assert_eq!(Axis::linear(160.0, 5.0, 1.0), Axis::Linear { end: 200.0, step: 50.0 });
         assert_eq!(Axis::linear(0.4, 5.0, 1.0), Axis::Linear { end: 1.0, step: 1.0 });
         assert_eq!(Axis::linear(1.3, 5.0, 0.0).ticks(), [0.0, 0.5, 1.0, 1.5]);
+    }
+
+    #[test]
+    fn an_exact_axis_ends_with_its_data_and_has_round_ticks() {
+        let axis = Axis::exact(4.3, 8.0, 1.0);
+        assert_eq!((axis.ticks(), axis.place(4.3)), (vec![0.0, 1.0, 2.0, 3.0, 4.0], 1.0));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 mod frame;
 
-use crate::drawing::{Anchor, Drawing, Ink, Point, Shape, Stroke, Weight};
-use crate::svg;
+use crate::drawing::{Anchor, Draw, Drawing, Ink, Point, Shape, Stroke, Weight};
 use frame::Frame;
 
 pub use crate::drawing::Colour;
@@ -16,6 +15,8 @@ pub struct Chart {
     pub unit: String,
     pub series: Vec<Series>,
     pub bands: Vec<Band>,
+    /// Values that can't be passed.
+    pub limits: Vec<Limit>,
     /// Names of places on the x axis; seconds if there are none.
     pub labels: Vec<String>,
     /// Whether the y axis is, for values of very different size.
@@ -32,6 +33,13 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// A line across the chart, with its name.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub label: String,
+    pub value: f64,
+}
+
 /// A span of time in which one thing ran.
 #[derive(Clone, Debug)]
 pub struct Band {
@@ -41,22 +49,7 @@ pub struct Band {
     pub to: f64,
 }
 
-impl Chart {
-    /// For a page, `width` units wide; a phone gets a narrower drawing instead of a smaller one.
-    pub fn svg_for_page(&self, width: u32) -> String {
-        svg::for_page(&self.drawing(f64::from(width)))
-    }
-
-    /// A file of its own, on white.
-    pub fn svg(&self) -> String {
-        svg::alone(&self.drawing_alone())
-    }
-
-    /// As wide as a chart is that is a file of its own.
-    pub(crate) fn drawing_alone(&self) -> Drawing {
-        self.drawing(STANDALONE_WIDTH)
-    }
-
+impl Draw for Chart {
     fn drawing(&self, width: f64) -> Drawing {
         let legend = self.legend(width);
         let legend_rows = legend.last().map_or(1.0, |(_, row)| row + 1.0);
@@ -72,6 +65,9 @@ impl Chart {
         self.draw_legend(&mut shapes, &legend);
         self.draw_bands(&mut shapes, &frame);
         frame.draw_axes(&mut shapes, &self.unit, &self.labels);
+        for limit in &self.limits {
+            frame.draw_limit(&mut shapes, limit);
+        }
         let gap = if self.labels.is_empty() { GAP_S } else { f64::INFINITY };
         for series in &self.series {
             shapes.push(Shape::Path {
@@ -80,9 +76,15 @@ impl Chart {
                 stroke: Stroke { width: 2.0, dashed: series.dashed },
             });
         }
+        let is_over_time = self.labels.is_empty();
+        let solid = self.series.iter().filter(|series| is_over_time && !series.dashed);
+        solid.clone().for_each(|series| frame.draw_peak(&mut shapes, series));
+        solid.for_each(|series| frame.draw_values(&mut shapes, series));
         Drawing { title: self.title.clone(), width, height: frame.height, shapes }
     }
+}
 
+impl Chart {
     /// Where each series stands in the legend: its x and its row. Columns are as wide as the longest
     /// name needs.
     fn legend(&self, width: f64) -> Vec<(f64, f64)> {
@@ -141,7 +143,6 @@ fn muted(at: Point, anchor: Anchor, text: String) -> Shape {
 
 /// Points further apart than this, in seconds, are not joined.
 pub const GAP_S: f64 = 2.0;
-const STANDALONE_WIDTH: f64 = 900.0;
 const LEFT: f64 = 48.0;
 const TOP: f64 = 40.0;
 const ROW: f64 = 20.0;
@@ -167,9 +168,27 @@ mod tests {
                 from: 0.0,
                 to: 5.0,
             }],
+            limits: Vec::new(),
             labels: Vec::new(),
             is_logarithmic: false,
         }
+    }
+
+    #[test]
+    fn peaks_limits_and_values_are_written() {
+        let limits = vec![Limit { label: "limit: 120".into(), value: 120.0 }];
+        let limited = Chart { limits, ..chart() };
+        let alone = limited.svg();
+        assert!(alone.contains(">limit: 120</text>") && alone.contains(">160</text>"), "{alone}");
+        let values = crate::svg::for_page(&limited.drawing(860.0));
+        assert_eq!(values.matches("tabindex=\"0\"").count(), 3, "{values}");
+        assert!(values.contains("aria-label=\"idle &amp; more, 1 s: 160\""), "{values}");
+    }
+
+    #[test]
+    fn the_axis_is_as_long_as_the_data() {
+        let frame = Frame::new(&chart(), 900.0, 60.0);
+        assert!((frame.x(9.0) - frame.right).abs() < 1e-6);
     }
 
     #[test]
@@ -185,7 +204,7 @@ mod tests {
         let chart = chart();
         let frame = Frame::new(&chart, 900.0, 60.0);
         assert!(frame.y(160.0) >= frame.top && frame.y(0.0) == frame.bottom);
-        assert_eq!(frame.values, Axis::Linear { end: 200.0, step: 50.0 });
+        assert!(matches!(frame.values, Axis::Linear { step: 50.0, .. }), "{:?}", frame.values);
     }
 
     #[test]

@@ -1,17 +1,34 @@
 //! What a chart consists of on paper: lines, areas and words at their places. It is written as SVG or
 //! filled in as pixels; both ways draw the same.
 
+use crate::svg;
+
 /// From the left and from the top, in units of which a PNG has two pixels.
 pub(crate) type Point = (f64, f64);
 
 #[derive(Debug)]
-pub(crate) struct Drawing {
-    pub title: String,
-    pub width: f64,
-    pub height: f64,
+pub struct Drawing {
+    pub(crate) title: String,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
     /// Later ones lie on top.
-    pub shapes: Vec<Shape>,
+    pub(crate) shapes: Vec<Shape>,
 }
+
+/// What can be drawn at any width.
+pub trait Draw {
+    /// `width` in units of which a PNG has two pixels.
+    #[doc(hidden)]
+    fn drawing(&self, width: f64) -> Drawing;
+
+    /// As SVG in a file of its own, on white.
+    fn svg(&self) -> String {
+        svg::alone(&self.drawing(STANDALONE_WIDTH))
+    }
+}
+
+/// As wide as a drawing is that is a file of its own.
+pub(crate) const STANDALONE_WIDTH: f64 = 900.0;
 
 #[derive(Debug)]
 pub(crate) enum Shape {
@@ -26,6 +43,20 @@ pub(crate) enum Shape {
         ink: Ink,
         stretches: Vec<Vec<Point>>,
         stroke: Stroke,
+    },
+    /// A rectangle of full colour.
+    Bar {
+        ink: Ink,
+        corner: Point,
+        width: f64,
+        height: f64,
+    },
+    /// A point of the data, which tells its value to whoever points at it. Only a page shows it.
+    Value {
+        ink: Ink,
+        at: Point,
+        anchor: Anchor,
+        text: String,
     },
     /// A rectangle that lets show through what lies below it.
     Area {
@@ -72,6 +103,8 @@ pub(crate) enum Ink {
     Muted,
     Grid,
     Axis,
+    /// What must not be overlooked.
+    Alarm,
     Of(Colour),
 }
 
@@ -83,6 +116,7 @@ impl Ink {
             Self::Muted => Rgb(0x5A_66_75),
             Self::Grid => Rgb(0xD8_DD_E5),
             Self::Axis => Rgb(0x8A_94_A3),
+            Self::Alarm => Rgb(0xC0_1C_28),
             Self::Of(colour) => colour.rgb(),
         }
     }
@@ -94,6 +128,7 @@ impl Ink {
             Self::Muted => Some("muted"),
             Self::Grid => Some("grid"),
             Self::Axis => Some("axis"),
+            Self::Alarm => Some("alarm"),
             Self::Of(colour) => Some(colour.class()),
         }
     }

@@ -5,8 +5,9 @@ use tiny_skia::{
     Color, FillRule, LineJoin, Paint, PathBuilder, Pixmap, Rect, StrokeDash, Transform,
 };
 
-use crate::Chart;
-use crate::drawing::{AREA_OPACITY, DASH, Drawing, Point, Rgb, Shape, Stroke};
+use crate::drawing::{
+    AREA_OPACITY, DASH, Draw, Drawing, Point, Rgb, STANDALONE_WIDTH, Shape, Stroke,
+};
 use crate::svg::GROUND;
 use crate::typeface::Typeface;
 
@@ -15,8 +16,8 @@ use crate::typeface::Typeface;
 pub struct PictureError(String);
 
 /// Draws at twice the size, for sharp text on dense screens.
-pub fn png(chart: &Chart) -> Result<Vec<u8>, PictureError> {
-    let pixels = Canvas::draw(&chart.drawing_alone())?;
+pub fn png(picture: &impl Draw) -> Result<Vec<u8>, PictureError> {
+    let pixels = Canvas::draw(&picture.drawing(STANDALONE_WIDTH))?;
     pixels.encode_png().map_err(|error| PictureError(error.to_string()))
 }
 
@@ -47,20 +48,28 @@ impl Canvas {
             Shape::Path { ink, stretches, stroke } => {
                 self.stroke(stretches, opaque(ink.rgb()), *stroke);
             }
-            Shape::Area { ink, corner: (x, y), width, height } => {
+            Shape::Area { ink, corner, width, height } => {
                 let mut colour = opaque(ink.rgb());
                 colour.set_alpha(AREA_OPACITY as f32);
-                let size = (*width as f32, *height as f32);
-                if let Some(area) = Rect::from_xywh(*x as f32, *y as f32, size.0, size.1) {
-                    self.pixels.fill_rect(area, &paint(colour), TO_PIXELS, None);
-                }
+                self.fill(*corner, (*width, *height), colour);
             }
+            Shape::Bar { ink, corner, width, height } => {
+                self.fill(*corner, (*width, *height), opaque(ink.rgb()));
+            }
+            // Nobody can point at it.
+            Shape::Value { .. } => {}
             Shape::Text { ink, at, anchor, size, text, .. } => {
                 if let Some(path) = self.typeface.outline(text, *at, *anchor, *size) {
                     let paint = paint(opaque(ink.rgb()));
                     self.pixels.fill_path(&path, &paint, FillRule::Winding, TO_PIXELS, None);
                 }
             }
+        }
+    }
+
+    fn fill(&mut self, (x, y): Point, (width, height): (f64, f64), colour: Color) {
+        if let Some(area) = Rect::from_xywh(x as f32, y as f32, width as f32, height as f32) {
+            self.pixels.fill_rect(area, &paint(colour), TO_PIXELS, None);
         }
     }
 

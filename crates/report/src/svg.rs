@@ -17,16 +17,22 @@ pub(crate) fn for_page(drawing: &Drawing) -> String {
 pub(crate) fn alone(drawing: &Drawing) -> String {
     let head = format!(
         "<style>text{{fill:{};font-family:Ubuntu,system-ui,sans-serif}}.grid{{stroke:{}}}\
-         .axis{{stroke:{}}}.muted{{fill:{}}}.ground{{fill:{}}}{}</style>\
+         .axis{{stroke:{}}}.muted{{fill:{}}}.ground{{fill:{}}}.value{{display:none}}{}{}</style>\
          <rect class=\"ground\" width=\"100%\" height=\"100%\"/>",
         Ink::Text.rgb(),
         Ink::Grid.rgb(),
         Ink::Axis.rgb(),
         Ink::Muted.rgb(),
         GROUND,
+        alarm_style(),
         series_style(),
     );
     write(drawing, &head)
+}
+
+fn alarm_style() -> String {
+    let rgb = Ink::Alarm.rgb();
+    format!("line.alarm{{stroke:{rgb}}}text.alarm{{fill:{rgb}}}rect.alarm{{fill:{rgb}}}")
 }
 
 /// CSS for the colours of series, which are the same in the dark.
@@ -71,6 +77,16 @@ fn write_shape(svg: &mut String, shape: &Shape) {
             stroke_attributes(*stroke),
             stretches.iter().map(|points| path(points)).collect::<String>(),
         ),
+        Shape::Bar { ink, corner: (x, y), width, height } => write!(
+            svg,
+            "<rect class=\"{} fill\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"2\"/>",
+            ink.class().unwrap_or_default(),
+            Length(*x),
+            Length(*y),
+            Length(*width),
+            Length(*height),
+        ),
+        Shape::Value { ink, at, anchor, text } => write_value(svg, *ink, *at, *anchor, text),
         Shape::Area { ink, corner: (x, y), width, height } => write!(
             svg,
             "<rect class=\"{} fill\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" opacity=\"{AREA_OPACITY}\"/>",
@@ -90,14 +106,38 @@ fn write_shape(svg: &mut String, shape: &Shape) {
                 Weight::Normal => "",
                 Weight::Strong => " font-weight=\"600\"",
             },
-            match anchor {
-                Anchor::Start => "",
-                Anchor::Middle => " text-anchor=\"middle\"",
-                Anchor::End => " text-anchor=\"end\"",
-            },
+            anchor_attribute(*anchor),
             escape(text),
         ),
     };
+}
+
+/// A point that shows its value when it is pointed at or has the keyboard's focus.
+fn write_value(
+    svg: &mut String,
+    ink: Ink,
+    (x, y): Point,
+    anchor: Anchor,
+    text: &str,
+) -> std::fmt::Result {
+    let (x, y, text) = (Length(x), Length(y), escape(text));
+    let (class, place) = (ink.class().unwrap_or_default(), anchor_attribute(anchor));
+    write!(
+        svg,
+        "<g class=\"value\" tabindex=\"0\" role=\"img\" aria-label=\"{text}\">\
+         <circle cx=\"{x}\" cy=\"{y}\" r=\"11\" fill-opacity=\"0\"/>\
+         <circle class=\"{class} fill\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>\
+         <text x=\"{x}\" y=\"{}\" font-size=\"13\"{place}>{text}</text></g>",
+        Length(y.0 - 10.0),
+    )
+}
+
+fn anchor_attribute(anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::Start => "",
+        Anchor::Middle => " text-anchor=\"middle\"",
+        Anchor::End => " text-anchor=\"end\"",
+    }
 }
 
 fn class(ink: Ink) -> String {

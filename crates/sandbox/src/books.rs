@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -19,6 +20,8 @@ pub struct Count {
     pub peak_in_use: u64,
     /// Password checks, failed ones included.
     pub authentications: u64,
+    /// Processor time that these took.
+    pub authentication_cpu: Duration,
 }
 
 impl Count {
@@ -38,6 +41,9 @@ impl Count {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     pub all: Count,
+    /// Connections that were closed as they arrived, because the server was full. They are in no other
+    /// number.
+    pub refused: u64,
     /// By user agent; connections that have not logged in are under the empty name.
     pub by_user_agent: BTreeMap<String, Count>,
 }
@@ -92,6 +98,7 @@ impl Books {
     ) -> Option<Entry> {
         let mut state = self.lock();
         if state.snapshot.all.open >= limit as u64 {
+            state.snapshot.refused += 1;
             return None;
         }
         let id = state.snapshot.all.opened;
@@ -207,12 +214,17 @@ impl Entry {
         named.mark();
     }
 
-    /// A password was checked; `user` is whose it was, if it was right.
-    pub fn authenticated(&self, user: Option<String>) {
+    /// A password was checked, which took so much processor time; `user` is whose it was, if it was
+    /// right.
+    pub fn authenticated(&self, user: Option<String>, cost: Duration) {
         if user.is_some() {
             self.open_account();
         }
-        self.change(|card| card.user = user, |count| count.authentications += 1);
+        let count = |count: &mut Count| {
+            count.authentications += 1;
+            count.authentication_cpu += cost;
+        };
+        self.change(|card| card.user = user, count);
     }
 
     pub fn logged_off(&self) {
@@ -306,7 +318,7 @@ mod tests {
         let (first, second, unnamed) = (open(&books), open(&books), open(&books));
         for (entry, agent) in [(&first, "a/1"), (&second, "b/1")] {
             entry.introduce(agent);
-            entry.authenticated(Some("neo4j".into()));
+            entry.authenticated(Some("neo4j".into()), Duration::ZERO);
         }
         first.begin("neo4j", Vec::new());
         second.begin("neo4j", Vec::new());
@@ -329,6 +341,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let _only = books.open(address, address, 1).unwrap();
         assert!(books.open(address, address, 1).is_none());
-        assert_eq!(books.snapshot().all.opened, 1);
+        let snapshot = books.snapshot();
+        assert_eq!((snapshot.all.opened, snapshot.refused), (1, 1));
     }
 }

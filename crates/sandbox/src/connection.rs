@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use net::{Socket, Wire};
+use net::{Certificate, Socket, Wire};
 use tokio::net::TcpStream;
 
 #[derive(Debug)]
@@ -14,8 +14,25 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, rtt: Duration) -> Self {
-        Self { wire: Wire::new(Socket::Plain(stream)), rtt }
+    pub fn new(socket: Socket, rtt: Duration) -> Self {
+        Self { wire: Wire::new(socket), rtt }
+    }
+
+    /// Takes a client that has just connected, which has travelled once for TCP, and once more for TLS.
+    ///
+    /// # Errors
+    /// The client does not encrypt, and has to.
+    pub async fn accept(
+        stream: TcpStream,
+        rtt: Duration,
+        certificate: Option<&Certificate>,
+    ) -> io::Result<Self> {
+        travel(rtt).await;
+        let Some(certificate) = certificate else {
+            return Ok(Self::new(Socket::Plain(stream), rtt));
+        };
+        travel(rtt).await;
+        Ok(Self::new(certificate.accept(stream).await?, rtt))
     }
 
     /// Waits for bytes and takes them. Nothing is lost if the caller stops waiting.
@@ -34,14 +51,18 @@ impl Connection {
 
     /// Waits as long as a message of the client would be on its way.
     pub async fn travel(&mut self) {
-        if !self.rtt.is_zero() {
-            tokio::time::sleep(self.rtt).await;
-        }
+        travel(self.rtt).await;
     }
 
     /// Tells the client that the connection is over, without another word.
     pub async fn shut_down(&mut self) {
         let _ = tokio::time::timeout(LINGER, self.wire.shut_down()).await;
+    }
+}
+
+async fn travel(rtt: Duration) {
+    if !rtt.is_zero() {
+        tokio::time::sleep(rtt).await;
     }
 }
 

@@ -97,13 +97,23 @@ impl Users {
         names
     }
 
-    /// Hashing a password keeps a processor busy; so does this.
+    /// Hashing a password keeps a processor busy; so does this. A thread that has to wait for a processor
+    /// takes longer.
     fn burn(&self) {
-        let end = Instant::now() + self.cost;
-        while !self.cost.is_zero() && Instant::now() < end {
+        if self.cost.is_zero() {
+            return;
+        }
+        let end = thread_cpu_time() + self.cost;
+        while thread_cpu_time() < end {
             std::hint::spin_loop();
         }
     }
+}
+
+/// Processor time that this thread has used so far.
+pub(crate) fn thread_cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(used.tv_sec.try_into().unwrap_or(0), used.tv_nsec.try_into().unwrap_or(0))
 }
 
 const ATTEMPTS_MAX: u32 = 3;

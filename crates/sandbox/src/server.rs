@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bolt::Version;
 use bolt::version::{NEO4J_RANGES, narrow};
+use net::{Certificate, PrivateKeyDer};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -32,6 +33,8 @@ pub enum StartError {
     Threads(io::Error),
     #[error("the listening socket has no address: {0}")]
     Address(io::Error),
+    #[error("cannot make a certificate: {0}")]
+    Certificate(String),
     #[error("no Bolt version is left with --max-bolt {0}; the oldest one is 4.4")]
     NoVersion(Version),
 }
@@ -49,8 +52,10 @@ impl Sandbox {
         let address = listener.local_addr().map_err(StartError::Address)?;
         let engine = EngineThreads::start(settings.max_threads).map_err(StartError::Threads)?;
         let books = Arc::new(Books::default());
-        let shared =
-            Arc::new(Shared::new(address, served, settings, books.clone(), engine.handle()));
+        let certificate = if settings.tls { Some(self_signed(address)?) } else { None };
+        let (books_kept, threads) = (books.clone(), engine.handle());
+        let shared = Shared::new(address, served, settings, books_kept, certificate, threads);
+        let shared = Arc::new(shared);
         let accepting = tokio::spawn(accept(listener, shared));
         Ok(Self { address, books, accepting, _engine: engine })
     }
@@ -78,6 +83,15 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// A certificate for the host that is listened on, and for `localhost`, which nobody has signed.
+fn self_signed(address: SocketAddr) -> Result<Certificate, StartError> {
+    let problem = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
+    let names = vec!["localhost".to_owned(), address.ip().to_string()];
+    let made = rcgen::generate_simple_self_signed(names).map_err(|error| problem(&error))?;
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    Certificate::from_der(vec![made.cert.der().clone()], key).map_err(|error| problem(&error))
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

@@ -58,18 +58,17 @@ impl From<Disagreement> for End {
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) {
-    let mut connection = Connection::new(stream, shared.engine.settings.rtt);
     let login_deadline = Instant::now() + LOGIN_TIMEOUT;
     let kill = entry.kill.clone();
     let agreed = tokio::select! {
-        agreed = Box::pin(agree(&mut connection, &shared)) => agreed,
+        agreed = Box::pin(arrive(stream, &shared)) => agreed,
         () = kill.notified() => Err(End::Killed),
         () = sleep_until(login_deadline) => Err(End::Refused),
     };
     let id = entry.id;
     let end = match agreed {
         Err(end) => end,
-        Ok(Negotiated { version, by_manifest }) => {
+        Ok((connection, Negotiated { version, by_manifest })) => {
             let record_max = shared.engine.settings.transaction_memory_max;
             let session = Session {
                 shared,
@@ -88,15 +87,17 @@ pub(crate) async fn serve(stream: TcpStream, entry: Entry, shared: Arc<Shared>) 
     debug!(connection = id, ?end, "connection ended");
 }
 
-/// Agrees with the client on a version.
-async fn agree(connection: &mut Connection, shared: &Shared) -> Result<Negotiated, End> {
+/// Encrypts, if that is asked for, and agrees with the client on a version.
+async fn arrive(stream: TcpStream, shared: &Shared) -> Result<(Connection, Negotiated), End> {
+    let rtt = shared.engine.settings.rtt;
+    let mut connection = Connection::accept(stream, rtt, shared.certificate.as_ref()).await?;
     connection.fill().await?;
     let negotiated = net::accept(&mut connection.wire, &shared.served).await?;
     if negotiated.by_manifest {
         // What the client chose has travelled as its other messages do.
         connection.travel().await;
     }
-    Ok(negotiated)
+    Ok((connection, negotiated))
 }
 
 struct Session {

@@ -17,11 +17,14 @@ pub struct Settings {
     pub max_connections: usize,
     /// Open transactions, each of which holds a thread in Neo4j (`server.bolt.thread_pool_max_size`).
     pub max_threads: usize,
+    /// Whether clients have to encrypt. The certificate is made when the server starts and nobody has
+    /// signed it: clients use `bolt+ssc`.
+    pub tls: bool,
     /// Processor time that checking a password takes.
     pub auth_cost: Duration,
     /// Let nobody list the server's connections, as some managed servers do.
     pub denies_listing: bool,
-    /// Added to every round trip.
+    /// Added to every round trip, those for TCP and TLS included.
     pub rtt: Duration,
     /// Memory that the queries of one transaction may keep, in bytes.
     pub transaction_memory_max: usize,
@@ -41,6 +44,7 @@ impl Default for Settings {
             max_connections: usize::MAX,
             // Neo4j's default.
             max_threads: 400,
+            tls: false,
             auth_cost: Duration::ZERO,
             denies_listing: false,
             rtt: Duration::ZERO,

@@ -7,6 +7,7 @@ use bolt::Failure;
 use bolt::failure::code;
 use bolt::version::VersionRange;
 use graph::Database;
+use net::Certificate;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     /// One permit for each open transaction.
     pub transactions: Arc<Semaphore>,
     pub books: Arc<Books>,
+    /// With which clients encrypt, if they have to.
+    pub certificate: Option<Certificate>,
     threads: Handle,
     neo4j: Arc<Database>,
     system: Arc<Database>,
@@ -37,6 +40,7 @@ impl Shared {
         served: Vec<VersionRange>,
         settings: Settings,
         books: Arc<Books>,
+        certificate: Option<Certificate>,
         threads: Handle,
     ) -> Self {
         let users = Arc::new(Users::new(&settings));
@@ -56,6 +60,7 @@ impl Shared {
                 settings.max_threads.min(Semaphore::MAX_PERMITS),
             )),
             books,
+            certificate,
             threads,
             neo4j: Arc::default(),
             system: Arc::default(),

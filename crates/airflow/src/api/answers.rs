@@ -37,11 +37,6 @@ impl TaskInstance {
         let state = self.state.as_deref().unwrap_or_default();
         matches!(state, "success" | "failed" | "upstream_failed" | "skipped" | "removed")
     }
-
-    /// The time from start to end, if the task has ended.
-    pub fn seconds(&self) -> Option<f64> {
-        Some(self.end_date?.duration_since(self.start_date?).as_secs_f64())
-    }
 }
 
 /// An XCom's value. The task left JSON as text, and v1 wraps that in text once more.

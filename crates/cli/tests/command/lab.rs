@@ -38,6 +38,7 @@ fn assert_files(run: &Path) {
         "idle-connections.png",
         "opened-closed.svg",
         "opened-closed.png",
+        "result.png",
     ] {
         assert!(run.join(name).metadata().unwrap().len() > 300, "{name}");
     }
@@ -47,8 +48,8 @@ fn assert_files(run: &Path) {
         "{table}"
     );
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for part in ["problematic → improved → pooled:", "18 → 6 → ", "pooled: idle", "pooled: opened"]
-    {
+    let sentence = "The same 6 tasks, without a pool and with one: 18 connections became ";
+    for part in [sentence, "pooled: idle", "pooled: opened", "limit: 66"] {
         assert!(page.contains(part), "{part} is missing in the page");
     }
 }
@@ -89,8 +90,8 @@ fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
     let sandbox = Server::sandbox(&["--deny-listing"]);
     let folder = tempfile::tempdir().unwrap();
     let arguments =
-        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400"];
-    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
+        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400", "--all"];
+    let server = ["--uri", &sandbox.uri, "--password", "boltbouncer", "--rounds", "1"];
     let output = run(folder.path(), &[&arguments[..], &server].concat());
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("sockets on this machine"));
@@ -160,7 +161,7 @@ fn the_lab_says_by_itself_what_is_not_as_expected() {
     let folder = tempfile::tempdir().unwrap();
     let arguments =
         ["lab", "--tasks", "16", "--parallelism", "16", "--calls", "1", "--hold-ms", "0"];
-    let narrow = ["--pattern", "problematic,pooled", "--pool-size", "1"];
+    let narrow = ["--pattern", "problematic,pooled", "--pool-size", "1", "--rounds", "1"];
     let server = ["--uri", &sandbox.uri, "--password", "boltbouncer"];
     let output = run(folder.path(), &[&arguments[..], &narrow, &server].concat());
     assert!(output.status.success(), "{output:?}");
@@ -192,7 +193,19 @@ fn failed_tasks_are_results_and_an_error_only_on_demand() {
     let folder = tempfile::tempdir().unwrap();
     // The first one leaves a node, and then it divides by zero.
     let query = "OPTIONAL MATCH (m:T) WITH count(m) AS c CREATE (:T) RETURN 1/(1-c)";
-    let one_by_one = ["lab", "--parallelism", "1", "--calls", "1", "--hold-ms", "0"];
+    let one_by_one = [
+        "lab",
+        "--parallelism",
+        "1",
+        "--calls",
+        "1",
+        "--hold-ms",
+        "0",
+        "--rounds",
+        "1",
+        "--retries",
+        "0",
+    ];
     let failing = ["--tasks", "3", "--pattern", "problematic", "--query", query, "--out"];
     let embedded = [&one_by_one[..], &failing].concat();
     let lenient = run(folder.path(), &[&embedded[..], &["a"]].concat());
@@ -208,9 +221,102 @@ fn failed_tasks_are_results_and_an_error_only_on_demand() {
 fn a_run_of_which_every_task_failed_has_failed() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["lab", "--tasks", "2", "--calls", "1", "--pattern", "problematic"];
-    let output = run(folder.path(), &[&arguments[..], &["--query", "RETURN 1/0"]].concat());
+    let query = ["--query", "RETURN 1/0", "--rounds", "1", "--retries", "0"];
+    let output = run(folder.path(), &[&arguments[..], &query].concat());
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("all 2 tasks failed"), "{output:?}");
+}
+
+#[test]
+fn a_task_that_fails_is_tried_again_in_a_process_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["lab", "--tasks", "1", "--calls", "1", "--hold-ms", "0", "--rounds", "1"];
+    let again = ["--pattern", "problematic", "--retries", "2", "--retry-delay-ms", "1", "--query"];
+    let output = run(folder.path(), &[&words[..], &again, &["RETURN 1/0"]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let out = folder.path().join("boltbouncer-lab");
+    let pattern = &results(&out)["patterns"][0];
+    let tasks = &pattern["tasks"];
+    assert_eq!((&tasks["attempts"], &tasks["failed"]), (&3.into(), &1.into()), "{tasks}");
+    let code = "Neo.ClientError.Statement.ArithmeticError";
+    assert_eq!(
+        (&tasks["attempt_failures"][code], &tasks["failures"][code]),
+        (&3.into(), &1.into())
+    );
+    assert_eq!(pattern["connections"]["opened"], 3);
+    let logs = run_folder(&out).join("logs/problematic");
+    for name in ["task-000.log", "task-000-attempt-2.log", "task-000-attempt-3.log"] {
+        assert!(logs.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn rounds_take_turns_and_their_counts_are_kept_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let rounds = ["--pattern", "problematic,pooled", "--rounds", "2", "--all"];
+    let output = run(folder.path(), &[&SMALL[..9], &rounds].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    let ran: Vec<_> = results["patterns"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = ran.iter().map(|pattern| (&pattern["name"], &pattern["round"])).collect();
+    let turns = [("problematic", 1), ("pooled", 1), ("problematic", 2), ("pooled", 2)];
+    let turns = turns.map(|(name, round)| (Value::from(name), Value::from(round)));
+    assert_eq!(names, turns.iter().map(|(name, round)| (name, round)).collect::<Vec<_>>());
+    assert_eq!([0, 2].map(|index| &ran[index]["connections"]["opened"]), [&18, &18]);
+    assert_pooled(ran[3], 6, 3, 4);
+}
+
+/// The limit of the embedded server is what makes tasks fail that need more, and no others.
+#[test]
+fn a_server_that_is_full_refuses_tasks_without_a_pool_and_none_with_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // Eighty tasks at once want a connection for each call, and there are 66.
+    let many = ["lab", "--tasks", "80", "--parallelism", "80", "--calls", "2", "--hold-ms", "1500"];
+    let few = ["--rounds", "1", "--retries", "0", "--pattern", "problematic,pooled"];
+    let output = run(folder.path(), &[&many[..], &few].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_fits_the_schema(&results);
+    assert_eq!(results["target"]["preset"], "small-server");
+    let (problematic, pooled) = (&results["patterns"][0], &results["patterns"][1]);
+    let failed = problematic["tasks"]["failed"].as_u64().unwrap();
+    assert!(failed > 0 && problematic["refused"] == failed, "{problematic}");
+    assert_eq!(problematic["connections"]["peak_open"], 66);
+    assert_eq!(
+        (&pooled["tasks"]["failed"], &pooled["refused"]),
+        (&0.into(), &0.into()),
+        "{pooled}"
+    );
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let sentence = format!("The same 80 tasks: {failed} failed without a pool, none with one");
+    assert!(printed.replace('\n', " ").contains(&sentence), "{printed}");
+}
+
+#[test]
+fn a_server_far_away_behind_tls_is_reached_by_tasks_and_pooler() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[&SMALL[..], &["--preset", "aura-like"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let results = results(&folder.path().join("boltbouncer-lab"));
+    assert_counts(&results, 6, 3);
+    assert!(results["target"]["uri"].as_str().unwrap().starts_with("bolt+ssc://"), "{results}");
+    // A connection takes five round trips at least: TCP, TLS, the handshake, HELLO and LOGON.
+    let connecting = results["patterns"][0]["connecting"]["total_s"].as_f64().unwrap();
+    assert!(connecting > 18.0 * 5.0 * 0.02, "{connecting}");
+}
+
+#[test]
+fn what_is_printed_fits_a_terminal_and_has_no_colour_in_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &SMALL);
+    let presets = run(folder.path(), &["lab", "--list-presets"]);
+    for printed in [output.stdout, presets.stdout].map(|text| String::from_utf8(text).unwrap()) {
+        let is_long = |line: &&str| line.chars().count() > 80;
+        assert_eq!(printed.lines().find(is_long), None);
+        assert!(!printed.contains('\u{1b}'), "{printed}");
+        assert!(printed.contains("small-server"), "{printed}");
+    }
 }
 
 /// A run that leads elsewhere would be refused: nobody agrees to it, and nobody is there.
@@ -227,4 +333,11 @@ fn without_a_word_no_other_server_is_touched_whatever_is_set() {
     assert!(printed.starts_with("The lab on an embedded server of its own"), "{printed}");
     let results = results(&folder.path().join("boltbouncer-lab"));
     assert_eq!(results["target"]["embedded"], true);
+    // What a newcomer sees first.
+    for (index, name) in ["problematic", "improved", "pooled"].iter().enumerate() {
+        let pattern = &results["patterns"][index];
+        assert_eq!(pattern["name"], *name);
+        let has_failed = pattern["tasks"]["failed"].as_u64().unwrap() > 0;
+        assert_eq!(has_failed, *name == "problematic", "{pattern}");
+    }
 }

@@ -21,6 +21,15 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["lab", "--parallelism", "0"], "at least 1"),
         (&["lab", "--tasks", "0"], "at least 1"),
         (&["lab", "--pool-size", "0"], "at least 1"),
+        (&["lab", "--rounds", "0"], "at least 1"),
+        (&["lab", "--rounds", "101"], "limit of 100"),
+        (&["lab", "--retries", "101"], "limit of 100"),
+        (&["lab", "--preset", "large"], "choose from small-server, aura-like, unlimited"),
+        (
+            &["lab", "--uri", &closed, "--password", "x", "--preset", "unlimited"],
+            "drop one of the two",
+        ),
+        (&["lab", "--engine", "airflow", "--retries", "1"], "Airflow's DAGs decide"),
         (&["lab", "--out", "file/x"], "--out"),
         (&["lab", "--worker", "python", "--python", "/nonexistent/python"], "--python"),
         (&["lab", "--uri", &closed, "--password", "x", "--yes"], "is the server running"),
@@ -31,7 +40,7 @@ fn bad_input_is_one_line_that_names_the_fix() {
         // The pooler holds few connections there, but it holds them there.
         (
             &["lab", "--uri", "bolt://192.0.2.1:7687", "--password", "x", "--pattern", "pooled"],
-            "about 5 connections",
+            "about 15 connections",
         ),
         (&["lab", "--uri", "http://localhost", "--password", "x"], "bolt+s"),
         (&["lab", "--uri", "bolt://localhost"], "NEO4J_PASSWORD"),

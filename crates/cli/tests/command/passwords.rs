@@ -45,6 +45,8 @@ fn passwords_are_in_no_file_and_no_command_line() {
         "2",
         "--hold-ms",
         "300",
+        "--rounds",
+        "1",
         "--uri",
         &sandbox.uri,
     ]);

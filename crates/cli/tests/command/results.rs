@@ -53,5 +53,16 @@ pub fn assert_pooled(pattern: &Value, tasks: u64, calls: u64, pool_size: u64) {
     assert!(pattern["pooler"]["peak_clients"].as_u64().unwrap() <= tasks * calls, "{pattern}");
 }
 
-pub const SMALL: [&str; 9] =
-    ["lab", "--tasks", "6", "--parallelism", "3", "--calls", "3", "--hold-ms", "20"];
+pub const SMALL: [&str; 11] = [
+    "lab",
+    "--tasks",
+    "6",
+    "--parallelism",
+    "3",
+    "--calls",
+    "3",
+    "--hold-ms",
+    "20",
+    "--rounds",
+    "1",
+];

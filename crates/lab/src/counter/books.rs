@@ -7,7 +7,7 @@ use sandbox::{Count, Sandbox};
 
 use super::origin::{Names, Origin};
 use super::totals::{Peaks, Totals};
-use crate::results::Sample;
+use crate::results::{Logins, Sample};
 
 #[derive(Debug)]
 pub struct Books {
@@ -15,16 +15,18 @@ pub struct Books {
     origin: Origin,
     /// The whole server's numbers when the pattern began.
     before: Count,
+    refused_before: u64,
 }
 
 impl Books {
     pub fn new(sandbox: Arc<Sandbox>) -> Self {
-        Self { sandbox, origin: Origin::default(), before: Count::default() }
+        Self { sandbox, origin: Origin::default(), before: Count::default(), refused_before: 0 }
     }
 
     pub fn begin(&mut self, origin: Origin) {
         self.sandbox.reset_peaks();
-        self.before = self.sandbox.books().all;
+        let books = self.sandbox.books();
+        (self.before, self.refused_before) = (books.all, books.refused);
         self.origin = origin;
     }
 
@@ -46,6 +48,21 @@ impl Books {
         let peaks =
             Peaks { open: count.peak_open, idle: count.peak_idle, in_use: count.peak_in_use };
         Totals { opened: count.opened, closed: count.closed, open: count.open, peaks: Some(peaks) }
+    }
+
+    /// Connections that were refused since the pattern began.
+    pub fn refused(&self) -> u64 {
+        self.sandbox.books().refused - self.refused_before
+    }
+
+    /// Logins since the pattern began.
+    pub fn logins(&self) -> Logins {
+        let now = self.sandbox.books().all;
+        let cpu = now.authentication_cpu.saturating_sub(self.before.authentication_cpu);
+        Logins {
+            count: now.authentications - self.before.authentications,
+            cpu_s: cpu.as_secs_f64(),
+        }
     }
 
     /// The pattern's connections, and how many others are open. If all tasks have one name, theirs are

@@ -125,7 +125,7 @@ pub(super) fn names(load: &Load<'_>) -> Names {
 }
 
 fn run_id(load: &Load<'_>) -> String {
-    format!("boltbouncer-{}-{}", load.folder.name(), load.pattern)
+    format!("boltbouncer-{}-{}", load.folder.name(), load.name())
 }
 
 fn check_dag(api: &Api, pattern: Pattern) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::load::Load;
 use super::running::{Control, Done, Running};
-use crate::processes::{Lifelines, PYTHON_WORKER_FILE, run_all};
+use crate::processes::{Lifelines, PYTHON_WORKER_FILE, Tasks, run_all};
 use crate::server::Server;
 use crate::settings::Worker;
 use crate::task::{PYTHON_WORKER, TaskSettings};
@@ -18,18 +18,20 @@ pub(crate) struct Local(pub Worker);
 
 impl Local {
     pub fn begin(&self, load: &Load<'_>, server: &Server) -> Result<Running> {
-        let logs = load.folder.logs(load.pattern)?;
+        let logs = load.folder.logs(&load.name())?;
         if let Worker::Python { .. } = self.0 {
             write_python_worker(&logs)?;
         }
         let settings = task_settings(load, server)?;
         let lifelines = Arc::new(Lifelines::default());
         let control: Arc<dyn Control> = lifelines.clone();
-        let (tasks, parallelism) = (load.tasks, load.settings.parallelism);
-        let worker = self.0.clone();
+        let (count, parallelism) = (load.tasks, load.settings.parallelism);
+        let (worker, retry) = (self.0.clone(), load.settings.retry);
         let done = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
-            let records = run_all(tasks, &settings, &worker, parallelism, &logs, &lifelines)?;
+            let (settings, worker, folder) = (&settings, &worker, &*logs);
+            let tasks = Tasks { count, parallelism, retry, settings, worker, folder };
+            let records = run_all(&tasks, &lifelines)?;
             Ok(Done { records, wall_s: began.elapsed().as_secs_f64(), airflow: None })
         });
         Ok(Running { done, control })
@@ -63,7 +65,7 @@ impl Control for Lifelines {
 
 pub(super) fn user_agent(load: &Load<'_>) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!("boltbouncer-lab/{version} ({}; {})", load.pattern, load.folder.name())
+    format!("boltbouncer-lab/{version} ({}; {})", load.name(), load.folder.name())
 }
 
 fn task_settings(load: &Load<'_>, server: &Server) -> Result<TaskSettings> {

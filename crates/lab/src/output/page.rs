@@ -1,44 +1,127 @@
-//! The report page: what happened, what it means, and the code of each pattern.
+//! The report page: the finding, one picture of it, two charts, what to do now, and folded below all that
+//! somebody may want to check.
 
-use report::Page;
+use report::{Link, Page};
 
-use super::charts;
-use super::comparison::{change, comparison};
+use super::comparison::{comparison, table};
+use super::{charts, words};
 use crate::expectations;
+use crate::measures::{
+    CONNECTING, DONE, FAILED, LOGIN_CPU, OPENED, PEAK, REFUSED, RETRIED, WAITED,
+};
 use crate::results::{PatternResult, Results};
 use crate::settings::Pattern;
+use crate::verdict;
 
 pub(super) fn page(results: &Results) -> String {
-    let target = &results.target;
-    let mut page = Page::new(
-        "What drivers in parallel tasks do to the server",
-        &format!("{} · {} · Bolt {} · {}", results.started, target.agent, target.bolt, target.uri),
-    );
+    let mut page = Page::new(&verdict::verdict(results).sentence, &what_ran_in_short(results));
     if results.interrupted {
-        page.paragraph("This run was ended before its time. What follows is what had been measured until then.");
+        page.paragraph(words::INTERRUPTED);
     }
-    page.paragraph(&what_ran(results));
-    figures(&mut page, results);
+    // The page's title is the picture's.
+    page.chart(&report::Bars { title: String::new(), ..charts::result(results) });
     page.chart(&charts::idle(results));
     page.chart(&charts::opened_closed(results));
-    page.heading("Side by side");
-    page.raw(&comparison(results).html());
-    page.paragraph(&format!("Connections were counted by {}.", target.counted_by.explanation()));
+    page.heading(words::NEXT);
+    page.advice(&advice(results));
     unexpected(&mut page, results);
     failures(&mut page, results);
-    missed(&mut page, results);
-    others(&mut page, results);
-    meaning(&mut page, results);
-    practices(&mut page);
+    page.heading(words::NUMBERS);
+    let telling = [FAILED, RETRIED, REFUSED, WAITED, DONE, OPENED, PEAK, CONNECTING, LOGIN_CPU];
+    page.raw(&table(results, &telling).html());
+    page.paragraph(words::NO_GAIN);
+    page.folded(words::ALL, |page| page.raw(&comparison(results).html()));
+    page.folded(words::HOW, |page| how(page, results));
+    page.folded(words::MEANING, |page| meaning(page, results));
+    page.folded(words::PRACTICES, |page| {
+        page.list(&words::BEST_PRACTICES.map(String::from));
+        page.code("problematic: a driver for each call, never closed", words::PROBLEMATIC_CODE);
+        page.code("improved: one driver for each process", words::IMPROVED_CODE);
+    });
     page.html()
+}
+
+/// One line: what ran where, how often, and when.
+fn what_ran_in_short(results: &Results) -> String {
+    let settings = &results.settings;
+    let server = match results.target.preset {
+        Some(preset) => format!("an embedded server ({preset}: {})", preset.summary()),
+        None => format!("{} at {}", results.target.agent, results.target.uri),
+    };
+    let rounds = match settings.rounds {
+        1 => String::new(),
+        rounds => format!(" Median of {rounds} rounds."),
+    };
+    format!(
+        "{} parallel tasks with {} database calls each, on {server}.{rounds} {}, BoltBouncer {}.",
+        settings.tasks, settings.calls, results.started, results.boltbouncer
+    )
+}
+
+/// What follows from these numbers.
+fn advice(results: &Results) -> Vec<(String, Option<Link>)> {
+    let has_run = |pattern| results.names().contains(&pattern);
+    let differs = |measure: crate::measures::Measure| {
+        verdict::remedy(results).is_some_and(|remedy| {
+            let (first, other) = (results.names()[0], remedy);
+            let median = |pattern| measure.value(results, pattern).map(|value| value.median);
+            median(first) > median(other)
+        })
+    };
+    let is_embedded = results.target.embedded;
+    let uri = if is_embedded { "bolt://your-server:7687" } else { results.target.uri.as_str() };
+    let mut advice = Vec::new();
+    if has_run(Pattern::Pooled) && differs(OPENED) {
+        advice.push((words::try_pooler(uri), None));
+    }
+    if has_run(Pattern::Improved) {
+        advice.push((words::REUSE_DRIVERS.into(), Some(words::driver_manual())));
+    }
+    if differs(FAILED) {
+        advice.push((words::NO_RETRIES_NEEDED.into(), Some(words::airflow_retries())));
+    }
+    if is_embedded {
+        advice.push((words::ON_YOUR_SERVER.into(), None));
+    }
+    if results.airflow.is_none() {
+        advice.push((words::ON_AIRFLOW.into(), None));
+    }
+    advice
+}
+
+fn how(page: &mut Page, results: &Results) {
+    let target = &results.target;
+    page.paragraph(&what_ran(results));
+    page.paragraph(&format!(
+        "The server: {}, Bolt {}, {}. Connections were counted by {}.",
+        target.agent,
+        target.bolt,
+        target.uri,
+        target.counted_by.explanation()
+    ));
+    if let Some(preset) = target.preset {
+        page.paragraph(&format!("{preset}: {}", preset.reasons()));
+    }
+    page.list(&results.outliers());
+    missed(page, results);
+    others(page, results);
 }
 
 fn what_ran(results: &Results) -> String {
     let settings = &results.settings;
     let at_once =
         settings.parallelism.map_or_else(String::new, |most| format!(", at most {most} at once"));
+    let retries = match (settings.retries, settings.retry_delay_ms) {
+        (Some(0), _) | (None, _) => String::new(),
+        (Some(retries), delay) => {
+            format!(
+                " A task that fails is tried again up to {retries} times, after {} ms.",
+                delay.unwrap_or(0)
+            )
+        }
+    };
     let tasks = format!(
-        "{} parallel tasks{at_once}, each a process of its own with {} database calls and {} ms of other work after each. Driver: {}. Query: {}",
+        "{} parallel tasks{at_once}, each a process of its own with {} database calls and {} ms of other work after each.{retries} Driver: {}. Query: {}",
         settings.tasks, settings.calls, settings.hold_ms, settings.driver, settings.query,
     );
     let Some(airflow) = &results.airflow else { return tasks };
@@ -48,63 +131,47 @@ fn what_ran(results: &Results) -> String {
     format!("Apache Airflow {}{parts}{python} ran {tasks}", airflow.version)
 }
 
-/// The problem and its remedies in big numbers, and below them in small ones how much the last remedy
-/// changes.
-fn figures(page: &mut Page, results: &Results) {
-    let find = |name| results.patterns.iter().find(|pattern| pattern.name == name);
-    let shown: Vec<_> = [Pattern::Problematic, Pattern::Improved, Pattern::Hook, Pattern::Pooled]
-        .into_iter()
-        .filter_map(find)
-        .collect();
-    let [first, .., last] = shown[..] else { return };
-    let names: Vec<_> = shown.iter().map(|pattern| pattern.name.name()).collect();
-    page.paragraph(&format!("{}:", names.join(" → ")));
-    let figure = |name: &str, of: fn(&PatternResult) -> u64| {
-        let values: Vec<_> = shown.iter().map(|pattern| of(pattern).to_string()).collect();
-        let changed = change(of(first) as f64, of(last) as f64);
-        let note = if changed.is_empty() { name.to_owned() } else { format!("{name} ({changed})") };
-        (values.join(" → "), note)
-    };
-    page.figures(&[
-        figure("connections opened", |p| p.connections.opened),
-        figure("peak open at once", |p| p.connections.peak_open),
-        figure("peak idle", |p| p.connections.peak_idle),
-        figure("failed tasks", |p| p.tasks.failed),
-    ]);
-}
-
 fn unexpected(page: &mut Page, results: &Results) {
     let unmet = expectations::unmet(results);
     if !unmet.is_empty() {
-        page.heading("Not as expected");
+        page.heading(words::UNEXPECTED);
         page.list(&unmet);
     }
 }
 
 fn failures(page: &mut Page, results: &Results) {
     let line = |pattern: &PatternResult| {
-        let codes = pattern.tasks.failures.iter();
+        let codes = pattern.tasks.attempt_failures.iter();
         let codes: Vec<_> = codes.map(|(code, count)| format!("{count} × {code}")).collect();
-        format!("{}: {}", pattern.name, codes.join(", "))
+        format!("{}: {}", of_round(pattern, results), codes.join(", "))
     };
-    let failed: Vec<_> = results.patterns.iter().filter(|p| p.tasks.failed > 0).map(line).collect();
+    let has_failures = |pattern: &&PatternResult| !pattern.tasks.attempt_failures.is_empty();
+    let failed: Vec<_> = results.patterns.iter().filter(has_failures).map(line).collect();
     if !failed.is_empty() {
-        page.heading("Failed tasks");
-        page.list(&failed);
+        page.folded(words::FAILURES, |page| page.list(&failed));
+    }
+}
+
+/// The pattern's name, and its round if there are several.
+fn of_round(pattern: &PatternResult, results: &Results) -> String {
+    match results.settings.rounds {
+        1 => pattern.name.to_string(),
+        _ => format!("{}, round {}", pattern.name, pattern.round),
     }
 }
 
 fn missed(page: &mut Page, results: &Results) {
     let line = |pattern: &PatternResult| {
         let why = pattern.counting_error.as_deref().unwrap_or("the totals are complete");
-        format!("{}: {} samples missed; {why}", pattern.name, pattern.missed_samples)
+        let pattern_name = of_round(pattern, results);
+        format!("{pattern_name}: {} samples missed; {why}", pattern.missed_samples)
     };
     let is_missing =
         |pattern: &&PatternResult| pattern.missed_samples > 0 || pattern.counting_error.is_some();
     let missed: Vec<_> = results.patterns.iter().filter(is_missing).map(line).collect();
     if !missed.is_empty() {
-        page.heading("What could not be counted");
-        page.paragraph("The server did not always answer the lab's own questions. Peaks may have been higher than shown.");
+        page.heading(words::MISSED);
+        page.paragraph(words::MISSED_ARE);
         page.list(&missed);
     }
 }
@@ -114,115 +181,48 @@ fn others(page: &mut Page, results: &Results) {
         .patterns
         .iter()
         .filter(|pattern| pattern.connections.others > 0)
-        .map(|pattern| format!("{}: {} connections", pattern.name, pattern.connections.others))
+        .map(|pattern| {
+            format!("{}: {} connections", of_round(pattern, results), pattern.connections.others)
+        })
         .collect();
     if !others.is_empty() {
-        page.heading("Other applications on the server");
-        page.paragraph("They opened connections during the run; these are told apart by user agent and not counted above.");
+        page.heading(words::OTHERS);
+        page.paragraph(words::OTHERS_ARE);
         page.list(&others);
     }
 }
 
 fn meaning(page: &mut Page, results: &Results) {
-    page.heading("What it means");
-    for pattern in &results.patterns {
+    for pattern in results.names().into_iter().filter_map(|name| results.typical(name)) {
         page.paragraph(&explanation(pattern, results));
     }
-    page.paragraph(
-        "Why reuse can't go below one connection for each running task: Airflow runs every task in an operating-system process of its own, under every executor. A driver is memory and sockets of one process; another process can't use it. So a task that talks to the database has a driver of its own and with it one connection at least, and as many tasks as run at once hold as many connections. Only something outside the processes can share connections between them: a connection pooler for the Bolt protocol, which the pattern pooled goes through.",
-    );
-    page.paragraph(
-        "What it costs: an idle connection costs the server little. Opening one costs it a login, with a password hash to compute, and each open transaction takes one of its threads (400 unless configured otherwise); transactions past that are refused, not queued.",
-    );
+    page.paragraph(words::REUSE);
+    page.advice(&[(words::COSTS.into(), Some(words::neo4j_threads()))]);
 }
 
 fn explanation(pattern: &PatternResult, results: &Results) -> String {
     let c = pattern.connections;
     let ran = format!(
         "{}: {} tasks created {} drivers. That opened {} connections, {} at once.",
-        pattern.name, pattern.tasks.total, pattern.drivers_created, c.opened, c.peak_open
+        of_round(pattern, results),
+        pattern.tasks.total,
+        pattern.drivers_created,
+        c.opened,
+        c.peak_open
     );
-    let why = match pattern.name {
-        Pattern::Problematic | Pattern::Stress => {
-            "Every call made a driver, every driver brought its own pool, and all of them stayed until the process ended: connections pile up while the task does other work, idle nearly all the time.".to_owned()
-        }
-        Pattern::Improved => {
-            "Each task made one driver, checked it before using it again, and closed it at its end. What remains is the number of tasks that run at once.".to_owned()
-        }
-        Pattern::Hook => {
-            "The official provider's hook makes a driver for each hook object, with no settings for its pool, and nothing closes it but the garbage collector: a task that keeps its hooks keeps their connections, as the problematic pattern does.".to_owned()
-        }
-        Pattern::Pooled => pooled(pattern, results),
+    let why = words::why(pattern.name);
+    let pool = match (pattern.name, pattern.pooler) {
+        (Pattern::Pooled, Some(numbers)) => format!(
+            " It had a pool of {}. All their connections went to it, {} at once; it checked the password at the server, and lent one of its own connections to whoever had a query, for as long as that ran.",
+            results.settings.pool_size, numbers.peak_clients
+        ),
+        (Pattern::Pooled, None) => " It ran already. What it held before the pattern is in the peaks, not in what was opened.".into(),
+        _ => String::new(),
     };
-    format!("{ran} {why}")
-}
-
-fn pooled(pattern: &PatternResult, results: &Results) -> String {
-    let Some(numbers) = pattern.pooler else {
-        return "These are the problematic tasks, unchanged but for the address, which was a pooler's that ran already. What it held before the pattern is in the peaks, not in what was opened.".to_owned();
+    let shared = if pattern.pooler.is_some() && results.target.embedded {
+        " It shared a process with the embedded server, so that the server's processor time includes its own."
+    } else {
+        ""
     };
-    let mut text = format!(
-        "These are the problematic tasks, unchanged but for the address, which was a pooler's with a pool of {}. All their connections went to it, {} at once; it checked the password at the server, and lent one of its own connections to whoever had a query, for as long as that ran.",
-        results.settings.pool_size, numbers.peak_clients
-    );
-    if results.target.embedded {
-        text.push_str(" It shared a process with the embedded server, so that the server's processor time includes its own.");
-    }
-    text
+    format!("{ran} {why}{pool}{shared}")
 }
-
-fn practices(page: &mut Page) {
-    page.heading("Best practices");
-    page.list(
-        &[
-            "One driver for each database and process, made at first use and not at import: schedulers import DAG files again and again.",
-            "Set the pool's size to what one task needs, which is mostly one to five connections, and an acquisition time-out that fails before the task's own.",
-            "Check the driver before using it again, and make it anew if the check fails.",
-            "Never carry a driver across a fork: two processes on one socket get each other's answers.",
-            "Close sessions with the block that uses them, and the driver at the end of the task.",
-            "Run work in managed transactions, so that transient errors are retried; auto-commit queries are not.",
-            "Name tasks in the user agent or the transaction's metadata, so that the server's lists show who holds what.",
-            "Where tasks can't be changed, or more run at once than the server should hold connections for, let NEO4J_URI name a pooler: boltbouncer serve.",
-            "Watch the server: open connections, open transactions, logins.",
-        ]
-        .map(String::from),
-    );
-    page.code("problematic: a driver for each call, never closed", PROBLEMATIC_CODE);
-    page.code("improved: one driver for each process", IMPROVED_CODE);
-}
-
-const PROBLEMATIC_CODE: &str = r#"
-def run_query(query):
-    # A new pool, a new connection, a new login, each time.
-    driver = GraphDatabase.driver(URI, auth=AUTH)
-    DRIVERS.append(driver)  # a hook, a cache, a traceback: something refers to it
-    with driver.session() as session:
-        return session.run(query).data()
-"#;
-
-const IMPROVED_CODE: &str = r#"
-_driver, _pid = None, None
-
-def get_driver():
-    global _driver, _pid
-    if _driver is not None and _pid == os.getpid():
-        try:
-            _driver.verify_connectivity()
-            return _driver
-        except DriverError:
-            _driver.close()
-    _driver, _pid = GraphDatabase.driver(
-        URI,
-        auth=AUTH,
-        user_agent="my-dag/1.0",
-        max_connection_pool_size=5,
-        connection_acquisition_timeout=30,
-        max_connection_lifetime=50 * 60,
-    ), os.getpid()
-    atexit.register(_driver.close)
-    return _driver
-
-def run_query(query):
-    with get_driver().session() as session:
-        return session.run(query).data()
-"#;

@@ -15,6 +15,8 @@ use crate::stop::Stop;
 
 pub(super) struct PatternRun<'a> {
     pub load: Load<'a>,
+    /// The how manieth pattern of the run this is, and how many there are, rounds counted.
+    pub place: (usize, usize),
     /// Runs since the start of the whole run.
     pub clock: Instant,
     pub stop: &'a Stop,
@@ -40,15 +42,21 @@ impl PatternRun<'_> {
         let tasks = TaskSummary::new(tasks, &done.records);
         Ok(PatternResult {
             name: pattern,
+            round: self.load.round,
             user_agent: names.to_string(),
             tasks: tasks.tasks,
             calls_per_task: calls,
             drivers_created: tasks.drivers_created,
             connections: sampled.connections,
+            refused: server.counter.refused(),
+            logins: server.counter.logins(),
             pooler,
             airflow: done.airflow,
             first_answer: tasks.first_answer,
+            connecting: tasks.connecting,
             query_ms: tasks.query_ms,
+            call_ms: tasks.call_ms,
+            task_s: tasks.task_s,
             from_ms,
             to_ms: now_ms(self.clock),
             wall_s: done.wall_s,
@@ -103,9 +111,10 @@ impl PatternRun<'_> {
         };
         let bar = ProgressBar::with_draw_target(Some(self.load.tasks as u64), target);
         let style =
-            ProgressStyle::with_template("{prefix:12} {bar:30} {pos:>4}/{len} tasks  {wide_msg}");
+            ProgressStyle::with_template("{prefix} {bar:20} {pos:>4}/{len} tasks  {wide_msg}");
         bar.set_style(style.expect("the template is valid"));
-        bar.set_prefix(self.load.pattern.name());
+        let (index, count) = self.place;
+        bar.set_prefix(format!("{index}/{count} {:11}", self.load.pattern.name()));
         bar
     }
 }

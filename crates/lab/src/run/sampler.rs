@@ -12,6 +12,8 @@ pub(super) struct Sampler {
     /// The run's clock: samples are dated from its start.
     clock: Instant,
     samples: Vec<Sample>,
+    /// So many samples were taken while the tasks ran.
+    under_load: Option<usize>,
     missed: u64,
 }
 
@@ -28,7 +30,7 @@ pub(super) struct Sampled {
 
 impl Sampler {
     pub fn new(clock: Instant) -> Self {
-        Self { clock, samples: Vec::new(), missed: 0 }
+        Self { clock, samples: Vec::new(), under_load: None, missed: 0 }
     }
 
     /// Counts now. A sample that fails is missed, and nothing else.
@@ -53,6 +55,7 @@ impl Sampler {
     /// Waits until the pattern's connections are gone: the server notices a closed socket a moment
     /// later, and the next pattern begins from zero.
     pub async fn until_all_closed(&mut self, server: &mut Server) {
+        self.under_load = Some(self.samples.len());
         let end = Instant::now() + CLOSING_TIME_MAX;
         loop {
             let known = self.samples.len();
@@ -76,9 +79,12 @@ impl Sampler {
             Ok(totals) => (totals, None),
             Err(error) => (last_known(&last), Some(format!("{error:#}"))),
         };
+        let under_load = self.under_load.unwrap_or(self.samples.len());
         let mut samples = self.samples;
         samples.push(at_the_end(now_ms(self.clock), totals, &last));
-        let connections = connections(totals, &samples, counter.others_seen());
+        let mut connections = connections(totals, &samples, counter.others_seen());
+        connections.deviation =
+            deviation(samples[..under_load].iter().map(|sample| sample.open as f64));
         Sampled { connections, samples, missed: self.missed, error }
     }
 
@@ -111,7 +117,15 @@ fn connections(totals: Totals, samples: &[Sample], others: u64) -> Connections {
         peak_idle: peaks.idle,
         peak_in_use: peaks.in_use,
         others,
+        deviation: 0.0,
     }
+}
+
+/// The standard deviation; zero of nothing.
+fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 /// Milliseconds since the run's start.

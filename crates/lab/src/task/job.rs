@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::settings::Pattern;
 
@@ -12,6 +12,8 @@ use crate::settings::Pattern;
 pub struct Job {
     /// The task's number.
     pub task: usize,
+    /// 1, or more if the task is tried again.
+    pub attempt: usize,
     /// When the lab started the process, in nanoseconds since the epoch.
     pub started_ns: u64,
     #[serde(flatten)]
@@ -50,12 +52,28 @@ pub struct Outcome {
     pub drivers_created: u64,
     /// From the start of the process to the first answer; `None` if there was no answer.
     pub first_answer_ms: Option<f64>,
-    /// The part of that which went into connecting and logging in.
-    pub connecting_ms: f64,
-    /// For each query, without connecting.
+    /// For each call, the time until there was a driver with a connection: to make one, or to check one
+    /// that is there. It is as long as the list of queries, or longer by one if connecting failed.
+    #[serde(deserialize_with = "one_or_many")]
+    pub connecting_ms: Vec<f64>,
+    /// For each query that was answered, without connecting.
     pub query_ms: Vec<f64>,
     /// The error that ended the task: its code and how often it came.
     pub failures: BTreeMap<String, u64>,
+}
+
+/// The DAG files of version 0.1 tell of the first call only.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(f64),
+        Many(Vec<f64>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(first) => vec![first],
+        OneOrMany::Many(all) => all,
+    })
 }
 
 impl Outcome {

@@ -1,11 +1,12 @@
 //! The way in: HELLO, LOGON, LOGOFF.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bolt::message::{Auth, Hello};
 use bolt::{Dictionary, ServerState, Version};
 
 use super::{End, LOGIN_TIMEOUT, Session, internal};
+use crate::login::thread_cpu_time;
 
 impl Session {
     pub(super) async fn hello(&mut self, hello: Hello) -> Result<(), End> {
@@ -39,14 +40,20 @@ impl Session {
 
     pub(super) async fn logon(&mut self, auth: Auth, mut metadata: Dictionary) -> Result<(), End> {
         let users = self.shared.users.clone();
-        let checked = if users.is_costly() {
-            let check = move || users.check(&auth, Instant::now());
-            self.shared.threads().spawn_blocking(check).await.unwrap_or_else(|_| Err(internal()))
+        let is_costly = users.is_costly();
+        let check = move || {
+            let began = thread_cpu_time();
+            let checked = users.check(&auth, Instant::now());
+            (checked, thread_cpu_time().saturating_sub(began))
+        };
+        let (checked, cost) = if is_costly {
+            let checked = self.shared.threads().spawn_blocking(check).await;
+            checked.unwrap_or_else(|_| (Err(internal()), Duration::ZERO))
         } else {
-            users.check(&auth, Instant::now())
+            check()
         };
         let user = checked.as_ref().ok().cloned();
-        self.entry.authenticated(user);
+        self.entry.authenticated(user, cost);
         if let Err(failure) = checked {
             self.failure(&failure);
             return self.close(End::Refused).await;

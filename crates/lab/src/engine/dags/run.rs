@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::engine::native::SharedNative;
 use crate::engine::running::{Control, Done};
 use crate::processes::TaskRecord;
-use crate::results::{AirflowRun, Spread};
+use crate::results::AirflowRun;
 use crate::task::Outcome;
 
 pub(super) struct DagJob {
@@ -161,16 +161,16 @@ fn read_out(
             job.tasks
         );
     }
+    let first = tasks.iter().filter_map(|task| task.start_date).min();
     let mut records = Vec::with_capacity(tasks.len());
     for task in tasks.iter().filter(|task| task.is_over()) {
         let left = patiently(control, || api.xcom(job.dag, &job.run, task, OUTCOME))?;
-        records.push(record(task, left));
+        records.push(record(task, first, left));
     }
     let mut states = BTreeMap::new();
     for task in &tasks {
         *states.entry(task.state.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
     }
-    let first = tasks.iter().filter_map(|task| task.start_date).min();
     let last = tasks.iter().filter_map(|task| task.end_date).max();
     let wall = first.zip(last).map(|(first, last)| last.duration_since(first).as_secs_f64());
     Ok(Done {
@@ -180,14 +180,14 @@ fn read_out(
             dag_id: job.dag.to_owned(),
             run_id: job.run.clone(),
             task_states: states,
-            task_s: Spread::of(tasks.iter().filter_map(TaskInstance::seconds).collect()),
             peak_running: peak_running(&tasks),
         }),
     })
 }
 
 /// What a task has left behind. A task that Airflow says did not succeed has failed, whatever it left.
-fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
+/// Times count from `first`.
+fn record(task: &TaskInstance, first: Option<Timestamp>, left: Option<Value>) -> TaskRecord {
     let number =
         |name: &str| left.as_ref().and_then(|left| left[name].as_f64()).unwrap_or_default();
     let (cpu_s, memory_bytes) = (number("cpu_s"), number("memory_bytes") as u64);
@@ -200,7 +200,18 @@ fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
             Outcome { failures: BTreeMap::from([(format!("TaskDied ({state})"), 1)]), ..outcome }
         }
     };
-    TaskRecord { outcome, cpu_s, memory_bytes }
+    let since_first = |date: Option<Timestamp>| {
+        date.zip(first).map_or(0.0, |(date, first)| date.duration_since(first).as_secs_f64())
+    };
+    TaskRecord {
+        task: usize::try_from(task.map_index).unwrap_or(0),
+        attempt: usize::try_from(task.try_number).unwrap_or(1).max(1),
+        started_s: since_first(task.start_date),
+        ended_s: since_first(task.end_date),
+        outcome,
+        cpu_s,
+        memory_bytes,
+    }
 }
 
 /// The line of a task's log that says why it failed.
@@ -265,13 +276,13 @@ mod tests {
 
     #[test]
     fn a_task_that_left_nothing_failed() {
-        let died = record(&task("failed", "00", "01"), None);
+        let died = record(&task("failed", "00", "01"), None, None);
         assert_eq!(died.outcome.failures, BTreeMap::from([("OutcomeMissing (failed)".into(), 1)]));
         let left = serde_json::json!({
             "drivers_created": 3, "first_answer_ms": 900.5, "connecting_ms": 80.0, "query_ms": [1.5, 2.5],
             "failures": {}, "cpu_s": 0.5, "memory_bytes": 1_000_000, "pid": 7,
         });
-        let record = record(&task("success", "00", "01"), Some(left));
+        let record = record(&task("success", "00", "01"), None, Some(left));
         assert!(record.outcome.failures.is_empty());
         assert_eq!((record.outcome.drivers_created, record.memory_bytes), (3, 1_000_000));
     }
