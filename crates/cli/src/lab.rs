@@ -130,7 +130,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// touched than its own.
 pub fn run_on_embedded_server() -> Result<()> {
     println!(
-        "The lab on an embedded server of its own; `boltbouncer lab --uri …` takes another one."
+        "The lab on an embedded server of its own. For another one: boltbouncer lab --uri …"
     );
     let arguments = Arguments::default();
     let settings = settings(&arguments, None)?;

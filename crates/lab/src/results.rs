@@ -17,6 +17,8 @@ pub struct Results {
     pub started: String,
     /// Somebody ended the run early. What is here was measured until then.
     pub interrupted: bool,
+    /// What came out, in a sentence.
+    pub verdict: String,
     pub machine: Machine,
     pub target: TargetInfo,
     /// `None` if the lab itself ran the tasks.
@@ -305,6 +307,7 @@ pub(crate) mod testing {
             boltbouncer: "0.1.0".into(),
             started: "2026-01-02T03:04:05Z".into(),
             interrupted: false,
+            verdict: String::new(),
             machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
             target: TargetInfo {
                 uri: "bolt://127.0.0.1:7687".into(),

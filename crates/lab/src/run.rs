@@ -16,6 +16,7 @@ use crate::results::{Machine, PatternResult, Results, SCHEMA, SettingsInfo};
 use crate::server::Server;
 use crate::settings::{Engine, ServerChoice, Settings};
 use crate::stop::Stop;
+use crate::verdict;
 
 /// Runs everything and returns the folder and the results, which have been written.
 ///
@@ -35,17 +36,19 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results
     };
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let (patterns, outcome) = run_patterns(settings, &engine, &mut server, &folder, stop).await;
-    let results = Results {
+    let mut results = Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
         started,
         interrupted: stop.is_stopped(),
+        verdict: String::new(),
         machine: machine(),
         target: server.info(),
         airflow: engine.airflow(),
         settings: settings_info(settings, &engine),
         patterns,
     };
+    results.verdict = verdict::verdict(&results).sentence;
     engine.end().await;
     server.counter.close().await;
     folder.write(&results)?;

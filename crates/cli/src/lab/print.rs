@@ -169,6 +169,6 @@ const MUTED: Style = Style::new().dimmed();
 const HARM: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// What it takes to start a task.
-const STARTING_S: f64 = 0.3;
+const STARTING_S: f64 = 0.1;
 /// Between two patterns, connections are waited for that are still open.
-const BETWEEN_S: f64 = 0.5;
+const BETWEEN_S: f64 = 0.3;
