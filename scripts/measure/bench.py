@@ -26,7 +26,7 @@ class Pace:
     warm_up: float = 3
 
     def options(self):
-        return ["--duration", f"{self.seconds:g}", "--rounds", f"{self.rounds}", "--warm-up", f"{self.warm_up:g}"]
+        return ["--duration-s", f"{self.seconds:g}", "--rounds", f"{self.rounds}", "--warm-up-s", f"{self.warm_up:g}"]
 
 
 QUICK = Pace(seconds=1, rounds=2, warm_up=0.1)
@@ -159,7 +159,7 @@ class Bench:
             # Half a second is a few turns of the queue: within that the machine hardly changes its pace.
             Pace(seconds=15, rounds=30),
             targets,
-            *("--clients", "5000", "--settle", "0.5"),
+            *("--clients", "5000", "--settle-s", "0.5"),
             *("--check", "query.p99/p50 pooled <= 1.1"),
             *("--check", "query.errors pooled <= 0"),
         )

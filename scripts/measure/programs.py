@@ -62,17 +62,20 @@ class Programs:
             program.process.wait()
 
     @contextmanager
-    def neo4j(self, version=NEO4J_VERSIONS[0], *options):
-        """A Neo4j with an empty database, which no other program finds and measures as well."""
+    def neo4j(self, version=NEO4J_VERSIONS[0], *options, open_files=None):
+        """A Neo4j with an empty database, which no other program finds and measures as well. `open_files` is how
+        many it may open."""
         home = self.folder / f"neo4j-{version}"
         environment = dict(os.environ, XDG_STATE_HOME=str(self.folder / "state"))
         words = [ROOT / "scripts/neo4j", "start", "--version", version, "--port", "0", "--home", home]
         try:
             words += ["--password", PASSWORD, *options]
+            if open_files:
+                words = ["bash", "-c", f'ulimit -n {open_files} && exec "$@"', "bash", *words]
             uri = said(*words, env=environment)
             yield Neo4j(uri, int((home / "pid").read_text()))
         finally:
-            subprocess.run([words[0], "stop", "--home", home], env=environment, stderr=subprocess.DEVNULL)
+            subprocess.run([ROOT / "scripts/neo4j", "stop", "--home", home], env=environment, stderr=subprocess.DEVNULL)
             shutil.rmtree(home, ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ PULL_ALL = b"\xb1\x3f\xa1\x81n\xff"
 
 class RawClient:
     def __init__(self, uri, password=PASSWORD):
+        """Connects and logs in; without a password it only introduces itself."""
         host, port = uri.removeprefix("bolt://").split(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -28,6 +29,8 @@ class RawClient:
         product = b"\xa1" + string("product") + string("results/1")
         self.send(b"\xb1\x01\xa2" + string("user_agent") + string("results/1") + string("bolt_agent") + product)
         self.socket.recv(4096)
+        if password is None:
+            return
         auth = {"scheme": "basic", "principal": "neo4j", "credentials": password}
         self.send(b"\xb1\x6a\xa3" + b"".join(string(part) for entry in auth.items() for part in entry))
         if b"\xb1\x70" not in self.socket.recv(4096):

@@ -8,20 +8,21 @@ use lab::{Preset, ServerChoice, Stop};
 
 use crate::airflow_options::NativeOptions;
 use crate::server_options::ServerOptions;
-use crate::{runtime, script_server, signals};
+use crate::{numbers, runtime, script_server, signals};
 
 /// Start an Airflow with the DAGs, a server and a pooler, and keep it until Ctrl-C
 #[derive(Debug, clap::Args)]
+#[command(after_help = "More: docs/airflow.md")]
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
     airflow: NativeOptions,
     /// How many tasks run at once; Airflow's `parallelism`
-    #[arg(long, default_value_t = 32)]
+    #[arg(value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 32)]
     parallelism: usize,
     /// How many connections to the server the pooler of the pooled DAG may have
-    #[arg(long, default_value_t = 4)]
+    #[arg(value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 4)]
     pool_size: usize,
     /// Where to put a folder with Airflow's logs
     #[arg(long, default_value = "boltbouncer-airflow")]

@@ -13,75 +13,86 @@ use bench::{Check, NamedProcess, NamedTarget, Settings, Workload, output};
 
 use crate::server_options::LoginOptions;
 use crate::terminal::say;
-use crate::{consent, open_files, runtime, signals};
+use crate::{consent, numbers, open_files, runtime, signals};
 
 /// Load two or more servers or poolers in turn, and compare them
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example, with the password in NEO4J_PASSWORD:
+  boltbouncer bench --target direct=bolt://localhost:7687 \\
+                    --target pooled=bolt://localhost:7688 --clients 8 --html bench.html
+
+More: docs/bench.md")]
 pub struct Arguments {
     /// A server or pooler to load, for example direct=bolt://localhost:7687; give two or more, and the
     /// first is what the others are compared with
-    #[arg(long = "target", value_name = "NAME=URI", value_parser = target)]
+    #[arg(help_heading = "Targets", long = "target", value_name = "NAME=URI", value_parser = target)]
     targets: Vec<NamedTarget>,
     #[command(flatten)]
     login: LoginOptions,
     /// Log in as USER1 to USERn instead, all with the same password
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Targets", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, value_name = "N")]
     users: Option<usize>,
     /// What the clients do: query, tx, write, reconnect, stream, mixed
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "query")]
+    #[arg(
+        help_heading = "Load",
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "query"
+    )]
     workload: Vec<Workload>,
     /// How many clients each target has, each with a connection of its own
-    #[arg(long, default_value_t = 1)]
+    #[arg(help_heading = "Load", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 1)]
     clients: usize,
     /// How many more clients each target has that are connected and do nothing
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(help_heading = "Load", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, value_name = "N", default_value_t = 0)]
     idle_clients: usize,
     /// Seconds for each workload and target, over all rounds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    #[arg(help_heading = "Load", value_parser = numbers::fractional_seconds, allow_negative_numbers = true, long = "duration-s", alias = "duration", value_name = "SECONDS", default_value_t = 10.0)]
     duration: f64,
     /// Rounds; in each one every target has one turn
-    #[arg(long, default_value_t = 10)]
+    #[arg(help_heading = "Load", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 10)]
     rounds: usize,
     /// Seconds for each workload and target before the first round, not counted
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(help_heading = "Load", value_parser = numbers::fractional_seconds, allow_negative_numbers = true, long = "warm-up-s", alias = "warm-up", value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
     /// Seconds at the beginning of each turn, not counted: many clients that begin at once are in each
     /// other's way
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    #[arg(help_heading = "Load", value_parser = numbers::fractional_seconds, allow_negative_numbers = true, long = "settle-s", alias = "settle", value_name = "SECONDS", default_value_t = 0.0)]
     settle: f64,
     /// Operations per second for each target, whether or not it keeps up [default: as fast as answers
     /// come]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Load", value_parser = numbers::rate, allow_negative_numbers = true, long, value_name = "N")]
     rate: Option<f64>,
     /// How many records one `stream` has
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(help_heading = "Load", value_parser = numbers::count::<u64>, allow_negative_numbers = true, long, default_value_t = 1_000_000)]
     records: u64,
     /// Size of each of these records on the wire
-    #[arg(long, default_value_t = 100)]
+    #[arg(help_heading = "Load", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 100)]
     record_bytes: usize,
     /// Put a relay before each target that makes a round trip this much longer, half of it each way
-    #[arg(long, value_name = "MS")]
+    #[arg(help_heading = "Targets", value_parser = numbers::fractional_milliseconds, allow_negative_numbers = true, long, value_name = "MS")]
     link_delay_ms: Option<f64>,
     /// Show processor time and memory of a process; with a target's name it is the target's own
-    #[arg(long = "pid", value_name = "NAME=PID", value_parser = process)]
+    #[arg(help_heading = "Targets", long = "pid", value_name = "NAME=PID", value_parser = process)]
     processes: Vec<NamedProcess>,
     /// Exit with 1 unless this holds, for example 'query.p50 pooled/direct <= 1.25'
-    #[arg(long = "check", value_name = "CONDITION")]
+    #[arg(help_heading = "Output", long = "check", value_name = "CONDITION")]
     checks: Vec<Check>,
     /// Seconds to wait for each answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(help_heading = "Load", value_parser = numbers::fractional_seconds, allow_negative_numbers = true, long = "timeout-s", alias = "timeout", value_name = "SECONDS", default_value_t = 60.0)]
     timeout: f64,
     /// Write all numbers to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the tables to this file, for a document
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Write a page with charts to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Don't ask before loading a server that boltbouncer has not started
-    #[arg(long)]
+    #[arg(help_heading = "Targets", long)]
     yes: bool,
 }
 
@@ -222,10 +233,10 @@ fn check_numbers(arguments: &Arguments) -> Result<()> {
     }
     let is_sane = |value: f64| (NUMBER_MIN..=NUMBER_MAX).contains(&value);
     for (value, name, may_be_zero) in [
-        (Some(arguments.duration), "--duration", false),
-        (Some(arguments.warm_up), "--warm-up", true),
-        (Some(arguments.settle), "--settle", true),
-        (Some(arguments.timeout), "--timeout", false),
+        (Some(arguments.duration), "--duration-s", false),
+        (Some(arguments.warm_up), "--warm-up-s", true),
+        (Some(arguments.settle), "--settle-s", true),
+        (Some(arguments.timeout), "--timeout-s", false),
         (arguments.link_delay_ms, "--link-delay-ms", true),
         (arguments.rate, "--rate", false),
     ] {

@@ -1,6 +1,8 @@
 //! `boltbouncer check`: says who answers at an address, how fast, and with what limits and connections,
 //! and gives advice. It logs in only once, so a wrong password is not tried again.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -8,20 +10,34 @@ use anyhow::{Context, Result, bail};
 use bolt::message::{AccessMode, Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
 use client::{Connection, Table};
-use net::Encryption;
 
-use crate::runtime;
 use crate::server_options::{NamedServer, ServerOptions};
-use crate::terminal::say;
+use crate::{numbers, runtime};
+use report::Report;
 
 /// Ask a Neo4j who it is, what limits it has and who is connected; exit code 0 if it can be used
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  boltbouncer check --uri bolt://localhost:7687
+  boltbouncer check --json | jq .query_ms          with NEO4J_URI and NEO4J_PASSWORD set
+
+More: README.md, \"On your own server\"")]
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
     /// Seconds to wait for each step
-    #[arg(long, default_value_t = 10)]
+    #[arg(
+        long,
+        value_name = "S",
+        value_parser = numbers::seconds::<u64>,
+        allow_negative_numbers = true,
+        default_value_t = 10
+    )]
     timeout_s: u64,
+    /// Say it as one JSON object: the same facts, times in milliseconds, null where the server would not
+    /// say
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -30,7 +46,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     )?;
     let timeout = Duration::from_secs(arguments.timeout_s.max(1));
     let findings = runtime::many_threads()?.block_on(Findings::gather(&server, timeout))?;
-    findings.print(&server);
+    let report = Report::new(findings, &server);
+    if arguments.json {
+        println!("{}", harmless::json(&serde_json::to_string_pretty(&report)?));
+    } else {
+        report.print();
+    }
     Ok(())
 }
 
@@ -40,6 +61,8 @@ struct Findings {
     agent: String,
     edition: Option<String>,
     bolt: String,
+    /// What answers is a BoltBouncer in front of the server.
+    is_pooler: bool,
     connect: Duration,
     login: Duration,
     /// The median of [`QUERIES`] round trips.
@@ -74,6 +97,7 @@ impl Findings {
             agent: asker.connection.server_agent().to_owned(),
             bolt: asker.connection.version().to_string(),
             edition,
+            is_pooler: is_poolers(asker.connection.id()),
             connect,
             login,
             query,
@@ -86,86 +110,6 @@ impl Findings {
         };
         asker.connection.close().await;
         Ok(findings)
-    }
-
-    fn print(&self, server: &NamedServer) {
-        let edition = self.edition.as_deref().unwrap_or("edition unknown");
-        say(format_args!("{} answers at {}", self.agent, server.target));
-        say(format_args!("  edition       {edition}"));
-        say(format_args!("  Bolt          {}", self.bolt));
-        say(format_args!("  encryption    {}", encryption(server.target.encryption)));
-        say(format_args!("  connect       {:.1} ms", milliseconds(self.connect)));
-        say(format_args!("  login         {:.1} ms", milliseconds(self.login)));
-        say(format_args!(
-            "  query         {:.1} ms (median of {QUERIES})",
-            milliseconds(self.query)
-        ));
-        match &self.limits {
-            Some(limits) => {
-                say("Limits");
-                for (name, value) in limits {
-                    say(format_args!("  {name} = {value}"));
-                }
-            }
-            None => say("Limits: this user may not read them (dbms.listConfig)"),
-        }
-        match &self.connections {
-            Some(connections) => {
-                let total: usize = connections.values().sum();
-                say(format_args!("Connections: {total}, this one included"));
-                for (user_agent, count) in connections {
-                    let who = if user_agent.is_empty() { "(not logged in)" } else { user_agent };
-                    say(format_args!("  {count:>5}  {who}"));
-                }
-            }
-            None => say("Connections: this user may not list them (dbms.listConnections)"),
-        }
-        say("Advice");
-        for line in self.advice(server) {
-            say(format_args!("  - {line}"));
-        }
-    }
-
-    fn advice(&self, server: &NamedServer) -> Vec<String> {
-        let mut advice = Vec::new();
-        let limit = |name: &str| {
-            let found = self.limits.iter().flatten().find(|(known, _)| known == name);
-            found.and_then(|(_, value)| value.parse::<usize>().ok())
-        };
-        let threads = limit("server.bolt.thread_pool_max_size").unwrap_or(DEFAULT_THREADS);
-        advice.push(format!(
-            "The server runs at most {threads} transactions at once and refuses more. Keep the sum of all pool sizes below that."
-        ));
-        if let Some(open) = self.transactions.filter(|open| open * 2 > threads) {
-            advice.push(format!("{open} transactions are open, more than half of what is possible: find out who holds them with SHOW TRANSACTIONS."));
-        }
-        if let Some((agent, count)) =
-            self.connections.iter().flatten().max_by_key(|(_, count)| **count)
-            && *count > MANY_CONNECTIONS
-        {
-            advice.push(format!(
-                "`{agent}` holds {count} connections: look for a driver made for each call or task."
-            ));
-        }
-        if self.login > self.query * 10 {
-            advice.push(format!(
-                "A login takes {:.0} times as long as a query: reuse drivers, and connections with them.",
-                self.login.as_secs_f64() / self.query.as_secs_f64()
-            ));
-        }
-        if server.target.encryption == Encryption::None && !server.target.is_this_machine() {
-            advice.push("The connection is not encrypted: passwords cross the network in clear. Use bolt+s or neo4j+s.".into());
-        }
-        if server.target.encryption == Encryption::AnyCertificate {
-            advice.push(
-                "The certificate is not checked (+ssc): anybody on the way can pose as the server."
-                    .into(),
-            );
-        }
-        if server.target.host.ends_with(".databases.neo4j.io") {
-            advice.push("Aura cuts connections that were idle for 60 minutes: set max_connection_lifetime below that.".into());
-        }
-        advice
     }
 }
 
@@ -223,23 +167,13 @@ impl Asker {
     }
 }
 
-fn encryption(encryption: Encryption) -> &'static str {
-    match encryption {
-        Encryption::None => "none",
-        Encryption::Verified => "TLS, certificate checked",
-        Encryption::AnyCertificate => "TLS, certificate not checked",
-    }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+/// Whether a pooler has given a connection this id: servers have no numbers like these.
+fn is_poolers(connection_id: &str) -> bool {
+    let number = connection_id.strip_prefix("bolt-").and_then(|number| number.parse::<u64>().ok());
+    number.is_some_and(|number| number >= pooler::FIRST_CLIENT)
 }
 
 const QUERIES: usize = 21;
-/// Neo4j's default.
-const DEFAULT_THREADS: usize = 400;
-/// A driver's default pool holds up to 100; more from one user agent are several drivers.
-const MANY_CONNECTIONS: usize = 100;
 const USER_AGENT: &str = concat!("boltbouncer-check/", env!("CARGO_PKG_VERSION"));
 const SETTINGS: [&str; 8] = [
     "server.bolt.thread_pool_max_size",

@@ -14,74 +14,81 @@ use lab::{Engine, Pattern, Preset, Retry, ServerChoice, Settings, Stop, Worker};
 
 use crate::airflow_options::AirflowOptions;
 use crate::server_options::{NamedServer, ServerOptions};
-use crate::{consent, open_files, runtime, script_server, signals};
+use crate::{consent, numbers, open_files, runtime, script_server, signals};
 
 /// Flood a graph database with the connections of parallel tasks, then show what helps
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  boltbouncer lab                                  on an embedded server with limits
+  boltbouncer lab --preset aura-like               on one that is far away
+  boltbouncer lab --uri bolt://localhost:7687      on your own; it asks first
+  boltbouncer lab --engine airflow                 tasks of a real Airflow
+
+More: docs/lab.md, docs/airflow.md")]
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
     /// What the embedded server is like, if no other one is named; see --list-presets
     /// [default: small-server; with Airflow unlimited]
-    #[arg(long)]
+    #[arg(help_heading = "Server", long)]
     preset: Option<Preset>,
     /// Describe the presets, and run nothing
-    #[arg(long)]
+    #[arg(help_heading = "Server", long)]
     list_presets: bool,
     /// Patterns to run, in this order: problematic, improved, pooled, stress, and hook with Airflow
     /// [default: problematic,improved,pooled; with Airflow also hook]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(help_heading = "Load", long, value_name = "A,B", value_delimiter = ',')]
     pattern: Vec<Pattern>,
     /// How many tasks each pattern has
-    #[arg(long, default_value_t = 100)]
+    #[arg(help_heading = "Load", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, default_value_t = 100)]
     tasks: usize,
     /// How many tasks run at once, each in a process; like Airflow's `parallelism`
-    #[arg(long, default_value_t = 32)]
+    #[arg(help_heading = "Load", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, default_value_t = 32)]
     parallelism: usize,
     /// How many database calls each task makes
-    #[arg(long, default_value_t = 5)]
+    #[arg(help_heading = "Load", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, default_value_t = 5)]
     calls: usize,
     /// How long the task does other work after each call; it keeps its drivers meanwhile
-    #[arg(long, default_value_t = 200)]
+    #[arg(help_heading = "Load", long, value_name = "MS", value_parser = numbers::milliseconds::<u64>, allow_negative_numbers = true, default_value_t = 200)]
     hold_ms: u64,
     /// How often the patterns run, in turns; the median counts [default: 3; with Airflow 1]
-    #[arg(long)]
+    #[arg(help_heading = "Load", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true)]
     rounds: Option<usize>,
     /// How often a task that fails is tried again; with Airflow, its DAGs decide [default: 2]
-    #[arg(long)]
+    #[arg(help_heading = "Load", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true)]
     retries: Option<usize>,
     /// How long after it has failed. Airflow's default of five minutes would make the lab slow
     /// [default: 1000]
-    #[arg(long)]
+    #[arg(help_heading = "Load", long, value_name = "MS", value_parser = numbers::milliseconds::<u64>, allow_negative_numbers = true)]
     retry_delay_ms: Option<u64>,
     /// The query that each call runs
-    #[arg(long, default_value = "RETURN 1")]
+    #[arg(help_heading = "Load", long, default_value = "RETURN 1")]
     query: String,
     /// How many connections to the server the pooler of `pooled` may have
-    #[arg(long, default_value_t = 4)]
+    #[arg(help_heading = "Pooler", long, value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, default_value_t = 4)]
     pool_size: usize,
     /// What runs the tasks
-    #[arg(long, value_enum, default_value_t = EngineKind::Local)]
+    #[arg(help_heading = "What runs the tasks", long, value_enum, default_value_t = EngineKind::Local)]
     engine: EngineKind,
     #[command(flatten)]
     airflow: AirflowOptions,
     /// Which driver the tasks of the local engine use
-    #[arg(long, value_enum, default_value_t = WorkerKind::Rust)]
+    #[arg(help_heading = "What runs the tasks", long, value_enum, default_value_t = WorkerKind::Rust)]
     worker: WorkerKind,
     /// A Python that has the `neo4j` driver, for --worker python
-    #[arg(long, default_value = "python3")]
+    #[arg(help_heading = "What runs the tasks", long, default_value = "python3")]
     python: PathBuf,
     /// Where to put the run's folder
-    #[arg(long, default_value = "boltbouncer-lab")]
+    #[arg(help_heading = "Output", long, default_value = "boltbouncer-lab")]
     out: PathBuf,
     /// Don't ask before opening connections to a server that boltbouncer has not started
-    #[arg(long)]
+    #[arg(help_heading = "Server", long)]
     yes: bool,
     /// Exit with 1 if a task failed; otherwise failed tasks are only counted
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     fail_on_task_failure: bool,
     /// Print all numbers, not only those that tell the most
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     all: bool,
 }
 
@@ -129,9 +136,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// What `boltbouncer` without any word does: whatever environment and `.env` say, no other server is
 /// touched than its own.
 pub fn run_on_embedded_server() -> Result<()> {
-    println!(
-        "The lab on an embedded server of its own. For another one: boltbouncer lab --uri …"
-    );
+    println!("The lab on an embedded server of its own. For another one: boltbouncer lab --uri …");
     let arguments = Arguments::default();
     let settings = settings(&arguments, None)?;
     run_with(&arguments, &settings)

@@ -9,16 +9,19 @@ use net::{Encryption, Target};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
-use crate::{listen, runtime};
+use crate::{listen, numbers, runtime};
 
 /// Make a server seem far away: a relay that delays every byte
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: boltbouncer link --to bolt://localhost:7687 --delay-ms 20
+
+More: docs/bench.md")]
 pub struct Arguments {
     /// The server to relay to
     #[arg(long, value_name = "URI")]
     to: Target,
     /// How much longer a round trip takes; half of it is added each way
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = numbers::fractional_milliseconds, allow_negative_numbers = true)]
     delay_ms: f64,
     /// Where to listen; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:0", value_parser = listen::address)]

@@ -11,6 +11,7 @@ mod lab;
 mod link;
 mod listen;
 mod logging;
+mod numbers;
 mod open_files;
 mod runtime;
 mod sandbox;
@@ -26,7 +27,10 @@ use clap::{Parser, Subcommand};
 
 /// Connection management for Neo4j under parallel task engines such as Apache Airflow
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Without a command, the lab runs on an embedded server of its own. README.md is where to begin."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -10,10 +10,18 @@ use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
-use crate::{listen, open_files, runtime};
+use crate::{listen, numbers, open_files, runtime};
 
 /// Run the embedded Bolt server: a small in-memory graph database for official drivers
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples, on which official drivers log in as neo4j with the password boltbouncer:
+  boltbouncer sandbox
+  boltbouncer sandbox --tls --rtt-ms 20            encrypted, and far away
+  boltbouncer sandbox --max-connections 60         a server that refuses
+
+More: docs/sandbox.md"
+)]
 pub struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:7687", value_parser = listen::address)]
@@ -32,6 +40,9 @@ pub struct Arguments {
     /// Let everybody in, whatever user and password they give
     #[arg(long)]
     no_auth: bool,
+    /// Encrypt, with a certificate that nobody has signed: clients use bolt+ssc
+    #[arg(long)]
+    tls: bool,
     /// Newest Bolt version to offer, to imitate an older server
     #[arg(long, default_value = "6.0")]
     max_bolt: Version,
@@ -39,22 +50,22 @@ pub struct Arguments {
     #[arg(long, default_value = "Neo4j/2025.10.0")]
     agent: String,
     /// Close connections past this number as they arrive [default: what the limit of open files allows]
-    #[arg(long)]
+    #[arg(value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long)]
     max_connections: Option<usize>,
     /// How many transactions may be open; another one is refused, as in Neo4j, where each needs a thread
-    #[arg(long, default_value_t = 400)]
+    #[arg(value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 400)]
     max_threads: usize,
     /// Processor time that each password check takes
-    #[arg(long, default_value_t = 0)]
-    auth_cost_ms: u64,
+    #[arg(value_name = "MS", value_parser = numbers::fractional_milliseconds, allow_negative_numbers = true, long, default_value_t = 0.0)]
+    auth_cost_ms: f64,
     /// Let nobody list the server's connections, as some managed servers do
     #[arg(long)]
     deny_listing: bool,
     /// How much longer every round trip takes
-    #[arg(long, default_value_t = 0)]
+    #[arg(value_name = "MS", value_parser = numbers::milliseconds::<u64>, allow_negative_numbers = true, long, default_value_t = 0)]
     rtt_ms: u64,
     /// Most memory that the queries of one transaction may hold
-    #[arg(long, default_value_t = 256)]
+    #[arg(value_name = "N", value_parser = numbers::count::<usize>, allow_negative_numbers = true, long, default_value_t = 256)]
     transaction_memory_mb: usize,
 }
 
@@ -68,7 +79,8 @@ impl Arguments {
                 .max_connections
                 .unwrap_or(open_files::max().saturating_sub(SPARE_FILES).max(1)),
             max_threads: self.max_threads,
-            auth_cost: Duration::from_millis(self.auth_cost_ms),
+            auth_cost: Duration::from_secs_f64(self.auth_cost_ms / 1000.0),
+            tls: self.tls,
             denies_listing: self.deny_listing,
             rtt: Duration::from_millis(self.rtt_ms),
             transaction_memory_max: self.transaction_memory_mb.saturating_mul(1 << 20),
@@ -79,17 +91,25 @@ impl Arguments {
 
 /// Files that the process needs for itself.
 const SPARE_FILES: usize = 64;
+const AUTH_COST_MS_MAX: f64 = 60_000.0;
 
 pub fn run(arguments: Arguments) -> Result<()> {
     if arguments.max_threads == 0 {
         bail!("--max-threads 0 would refuse every query; give at least 1");
     }
+    if !(0.0..=AUTH_COST_MS_MAX).contains(&arguments.auth_cost_ms) {
+        bail!(
+            "--auth-cost-ms {} makes no sense; give 0 to {AUTH_COST_MS_MAX}",
+            arguments.auth_cost_ms
+        );
+    }
+    let scheme = if arguments.tls { "bolt+ssc" } else { "bolt" };
     runtime::many_threads()?.block_on(async {
         // Before anything is said: whoever reads the address may end the process at once.
         let mut signals = Signals::new()?;
         let listener = bind(arguments.listen).await?;
         let sandbox = Sandbox::start(listener, arguments.settings())?;
-        println!("bolt://{}", sandbox.address());
+        println!("{scheme}://{}", sandbox.address());
         tokio::select! {
             () = sandbox.run() => {}
             () = signals.ended() => {}

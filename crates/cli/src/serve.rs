@@ -18,26 +18,31 @@ use crate::{listen, open_files, runtime};
 #[command(
     after_help = "SIGHUP reloads the file's limits, certificates, advertised address and log level. After SIGTERM \
     no new work is taken and open work may end; a second SIGTERM ends the pooler at once. If \
-    BOLTBOUNCER_ADMIN_TOKEN is set, the admin pages ask for it. RUST_LOG wins over the file's log level."
+    BOLTBOUNCER_ADMIN_TOKEN is set, the admin pages ask for it. RUST_LOG wins over the file's log level.
+
+Example: boltbouncer serve --upstream bolt://localhost:7687
+         then NEO4J_URI=bolt://localhost:7688 for whoever uses drivers
+
+More: docs/pooler.md, boltbouncer.example.toml"
 )]
 pub struct Arguments {
     /// The Neo4j server, for example bolt://localhost:7687 [env: NEO4J_URI, unless the file names one]
-    #[arg(long)]
+    #[arg(help_heading = "Server", long)]
     upstream: Option<String>,
     /// Where to listen for drivers [default: 127.0.0.1:7688]
-    #[arg(long, value_parser = listen::address)]
+    #[arg(help_heading = "Clients", long, value_parser = listen::address)]
     listen: Option<SocketAddr>,
     /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
-    #[arg(long, value_parser = listen::address)]
+    #[arg(help_heading = "Clients", long, value_parser = listen::address)]
     admin: Option<SocketAddr>,
     /// Let clients of other machines come without encryption, in a network that can be trusted
-    #[arg(long)]
+    #[arg(help_heading = "Clients", long)]
     allow_plaintext: bool,
     /// A TOML file with settings; boltbouncer.example.toml shows all of them
-    #[arg(long)]
+    #[arg(help_heading = "Configuration", long)]
     config: Option<PathBuf>,
     /// Check the configuration, and start nothing
-    #[arg(long)]
+    #[arg(help_heading = "Configuration", long)]
     check: bool,
 }
 

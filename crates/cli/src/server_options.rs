@@ -11,6 +11,7 @@ use lab::ServerChoice;
 use net::Target;
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub struct ServerOptions {
     /// The server, for example bolt://localhost:7687 [env: NEO4J_URI]
     #[arg(long)]
@@ -21,6 +22,7 @@ pub struct ServerOptions {
 
 /// The user to log in as.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub struct LoginOptions {
     /// User name [env: NEO4J_USERNAME] [default: neo4j]
     #[arg(long)]

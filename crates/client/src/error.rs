@@ -14,7 +14,7 @@ pub enum ClientError {
     Dial(#[from] DialError),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    #[error("no answer within {0:?}")]
+    #[error("it takes connections and has not answered within {0:?}")]
     TimedOut(Duration),
     #[error("the server closed the connection")]
     Closed,

@@ -259,13 +259,16 @@ async fn members(connection: &mut Connection) -> Result<i64, ClientError> {
 /// The server's own limit of threads. It has none of connections. One that keeps its settings to itself
 /// has none that are known.
 async fn limits(connection: &mut Connection) -> Result<Limits, ClientError> {
-    let query = "SHOW SETTINGS 'server.bolt.thread_pool_max_size' YIELD value";
+    let query = "CALL dbms.listConfig() YIELD name, value RETURN name, value";
     match connection.run(query, Dictionary::new(), TransactionExtra::default()).await {
-        Ok(table) if !table.rows.is_empty() => {
-            let threads = table.get(0, "value").as_str().and_then(|text| text.parse().ok());
+        Ok(table) => {
+            let is_it = |row: &usize| table.get(*row, "name").as_str() == Some(THREADS);
+            let row = (0..table.rows.len()).find(is_it);
+            let value = row.and_then(|row| table.get(row, "value").as_str());
+            let threads = value.and_then(|text| text.parse().ok());
             Ok(Limits { threads, ..Limits::default() })
         }
-        Ok(_) | Err(ClientError::Server(_)) => Ok(Limits::default()),
+        Err(ClientError::Server(_)) => Ok(Limits::default()),
         Err(error) => Err(error),
     }
 }
@@ -275,4 +278,5 @@ fn used(pid: u32) -> Option<ServerUse> {
     Some(ServerUse { cpu_s: process.cpu_s, memory_bytes: process.memory_bytes })
 }
 
+const THREADS: &str = "server.bolt.thread_pool_max_size";
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -24,6 +24,10 @@ use crate::reason::Reason;
 
 pub(crate) use id::ClientId;
 
+/// The number in the `connection_id` of a pooler's first client, `bolt-1000000000`. No server's own
+/// connections have numbers like this.
+pub const FIRST_CLIENT: u64 = ClientId::FIRST;
+
 #[derive(Debug)]
 pub(crate) struct Clients {
     entries: Ranked<Mutex<HashMap<ClientId, Arc<Listed>>>>,

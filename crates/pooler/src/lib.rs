@@ -47,6 +47,7 @@ mod tries;
 mod unit;
 mod users;
 
+pub use clients::FIRST_CLIENT;
 pub use config::file::File;
 pub use config::{Admin, ClientTls, Config, ConfigError, Limits, Log, Seconds};
 pub use pooler::{Counts, Pooler, StartError};

@@ -47,9 +47,12 @@ impl Draw for Bars {
             y += GROUP_GAP;
             shapes.push(text(Ink::Text, (MARGIN, y), Anchor::Start, 14.0, group.name.clone()));
             y += 8.0;
+            let longest = group.bars.iter().map(|bar| bar.text.chars().count()).max().unwrap_or(0);
+            let room = width - NAMES - MARGIN - (12.0 + LETTER * longest as f64).max(TEXTS);
             let largest = group.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
             for bar in &group.bars {
-                draw_bar(&mut shapes, bar, largest, (y, width));
+                let length = if largest > 0.0 { bar.value / largest * room } else { 0.0 };
+                draw_bar(&mut shapes, bar, y, length.max(0.0));
                 y += ROW;
             }
         }
@@ -57,7 +60,7 @@ impl Draw for Bars {
     }
 }
 
-fn draw_bar(shapes: &mut Vec<Shape>, bar: &Bar, largest: f64, (y, width): (f64, f64)) {
+fn draw_bar(shapes: &mut Vec<Shape>, bar: &Bar, y: f64, length: f64) {
     let line = y + ROW / 2.0 + 4.0;
     shapes.push(Shape::Text {
         ink: Ink::Muted,
@@ -67,8 +70,6 @@ fn draw_bar(shapes: &mut Vec<Shape>, bar: &Bar, largest: f64, (y, width): (f64, 
         weight: Weight::Normal,
         text: bar.name.clone(),
     });
-    let room = width - NAMES - TEXTS - MARGIN;
-    let length = if largest > 0.0 { (bar.value / largest * room).max(0.0) } else { 0.0 };
     let ink = match bar.tone {
         Tone::Of(colour) => Ink::Of(colour),
         Tone::Harm => Ink::Alarm,
@@ -93,7 +94,9 @@ const GROUP_GAP: f64 = 32.0;
 const ROW: f64 = 24.0;
 /// Where the bars begin, after their names.
 const NAMES: f64 = 112.0;
-/// Room for what is written after the longest bar.
+/// How wide a letter is that stands after a bar, about.
+const LETTER: f64 = 7.6;
+/// Room for what is written after the longest bar, at least.
 const TEXTS: f64 = 76.0;
 
 #[cfg(test)]

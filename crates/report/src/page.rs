@@ -32,6 +32,11 @@ impl Page {
         let _ = write!(self.body, "<p>{}</p>", escape(text));
     }
 
+    /// What matters most, on the first screen.
+    pub fn lead(&mut self, name: &str, text: &str) {
+        let _ = write!(self.body, "<p class=\"lead\"><b>{}</b> {}</p>", escape(name), escape(text));
+    }
+
     pub fn list(&mut self, items: &[String]) {
         let items: String = items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect();
         let _ = write!(self.body, "<ul>{items}</ul>");
@@ -44,20 +49,6 @@ impl Page {
             escape(caption),
             escape(code.trim_end()),
         );
-    }
-
-    /// Big numbers side by side: a value and what it is.
-    pub fn figures(&mut self, figures: &[(String, String)]) {
-        self.body.push_str("<div class=\"figures\">");
-        for (value, name) in figures {
-            let _ = write!(
-                self.body,
-                "<div><b>{}</b><span>{}</span></div>",
-                escape(value),
-                escape(name)
-            );
-        }
-        self.body.push_str("</div>");
     }
 
     /// HTML that is known to be safe, such as a table's.
@@ -124,10 +115,6 @@ body{margin:0;background:var(--ground);color:var(--text);font:16px/1.55 system-u
 main{max-width:980px;margin:0 auto;padding:24px 20px 64px}\
 h1{font-size:1.7rem;line-height:1.25;margin:.2em 0}h2{font-size:1.25rem;margin:2em 0 .5em}\
 .muted{color:var(--muted);fill:var(--muted)}\
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}\
-.figures div{background:var(--raised);border-radius:8px;padding:12px 14px}\
-.figures b{display:block;font-size:1.3rem;line-height:1.2;font-variant-numeric:tabular-nums}\
-.figures span{color:var(--muted);font-size:.9rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\
 th:first-child{text-align:left;position:sticky;left:0;background:var(--ground)}thead th{color:var(--muted);font-weight:600}tbody th{font-weight:500}\
@@ -138,9 +125,10 @@ svg text.alarm{fill:var(--alarm)}svg line.alarm{stroke:var(--alarm)}svg rect.ala
 .value{outline:none}.value circle.fill,.value text{visibility:hidden}\
 .value text{paint-order:stroke;stroke:var(--ground);stroke-width:4px;font-weight:600}\
 .value:hover circle.fill,.value:hover text,.value:focus circle.fill,.value:focus text{visibility:visible}\
+.lead{background:var(--raised);border-left:4px solid var(--link);border-radius:4px;padding:10px 14px}\
 a{color:var(--link)}.advice li{margin:.4em 0}\
 details{margin:14px 0;border-top:1px solid var(--line);padding-top:10px}summary{cursor:pointer;font-weight:600}\
-@media print{details:not([open])>*{display:block}.value{display:none}main{max-width:none}}\
+@media print{details:not([open])>*{display:block}details::details-content{content-visibility:visible;display:block}.value{display:none}main{max-width:none}}\
 .grid{stroke:var(--line)}.axis{stroke:var(--muted)}\
 figure{margin:16px 0}figcaption{color:var(--muted);font-size:.9rem;margin-bottom:4px}\
 pre{background:var(--raised);border-radius:8px;padding:14px;overflow-x:auto;font-size:.85rem;line-height:1.45;margin:0}\

@@ -20,7 +20,7 @@ def missing_settings():
     done = subprocess.run(words, cwd=FOLDER, capture_output=True, text=True)
     if done.returncode == 0:
         fail("the set-up starts without passwords")
-    if "set it in .env, as .env.example says" not in done.stdout + done.stderr:
+    if "set it in .env; ./make-env makes one" not in done.stdout + done.stderr:
         fail(f"a missing password is not named: {done.stderr}")
 
 

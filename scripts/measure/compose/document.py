@@ -22,8 +22,8 @@ def text(tasks, rows, facts, commands):
     return f"""# Docker Compose
 
 Made by `scripts/compose-test` on {documents.today()}: `airflow/docker-compose.yml` with the profiles `neo4j` and
-`pooler`, then with `docker-compose.celery.yml` on top and two workers; both unchanged, with a `.env` made as
-`.env.example` says. {tasks} tasks of {CALLS} calls each, which `boltbouncer lab --airflow-url` triggered over Airflow's
+`pooler`, then with `docker-compose.celery.yml` on top and two workers; both unchanged, with a `.env` made
+by `make-env`. {tasks} tasks of {CALLS} calls each, which `boltbouncer lab --airflow-url` triggered over Airflow's
 REST API; it counted their connections at Neo4j. The pooler's pool is {pool_size()}. *Duration* is from the first task's
 start to the last one's end.
 

@@ -1,4 +1,4 @@
-"""The set-up as a user has it: a .env made as .env.example says, Compose's services, and their health."""
+"""The set-up as a user has it: a .env made by make-env, Compose's services, and their health."""
 
 import os
 import re
@@ -28,12 +28,8 @@ class Setup:
         shutil.rmtree(self.project, ignore_errors=True)
         (self.project / "logs").mkdir(parents=True)
         shutil.copytree(FOLDER / "dags", self.project / "dags")
-        example = (FOLDER / ".env.example").read_text()
-        self.environment.write_text(example)
-        # The lines that .env.example tells people to run, but for their folder.
-        told = re.search(r"^#   cat >> \.env.*?^#   END$", example, re.MULTILINE | re.DOTALL).group()
-        script = re.sub(r"^#   ", "", told, flags=re.MULTILINE).replace(">> .env", f">> {self.environment}")
-        subprocess.run(["bash"], input=script, text=True, check=True)
+        self.environment.unlink(missing_ok=True)
+        quietly(FOLDER / "make-env", "--to", self.environment)
         for name in PORTS:
             self._change(name, free_port())
         self._change("AIRFLOW_UID", AIRFLOW_UID)

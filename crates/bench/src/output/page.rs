@@ -1,16 +1,16 @@
-//! The page: what ran, a table and two charts for each workload.
+//! The page: the finding, a picture of it, and for each workload a table and two charts.
 
-use report::{Chart, Colour, Page, Series};
+use report::{Bar, Bars, Chart, Colour, Group, Page, Series, Tone};
 
 use super::table::{spread, table, title};
 use crate::measure::Measure;
-use crate::results::{CheckResult, Results, WorkloadResult};
+use crate::results::{CheckResult, Results, TargetResult, WorkloadResult};
 
-/// A self-contained HTML page.
+/// A self-contained HTML page: the finding as its title, one picture of it, and the numbers of each workload,
+/// folded.
 pub fn page(results: &Results) -> String {
-    let names: Vec<&str> = results.targets.iter().map(|target| target.name.as_str()).collect();
     let mut page = Page::new(
-        &format!("Bolt, side by side: {}", names.join(", ")),
+        &finding(results),
         &format!("{} · BoltBouncer {}", results.started, results.boltbouncer),
     );
     if results.interrupted {
@@ -19,20 +19,65 @@ pub fn page(results: &Results) -> String {
     if let Some(error) = &results.error {
         page.paragraph(error);
     }
-    page.paragraph(&what_ran(results));
-    page.figures(&headline(results));
+    page.chart(&at_a_glance(results));
     for workload in &results.workloads {
-        page.heading(&title(results, workload));
-        page.chart(&latencies(workload));
-        page.chart(&ratios(results, workload));
-        page.raw(&table(results, workload).html());
         page.list(&workload.miscounted);
+        page.folded(&title(results, workload), |page| details(page, results, workload));
     }
     if !results.checks.is_empty() {
         page.heading("Checks");
         page.list(&results.checks.iter().map(CheckResult::to_string).collect::<Vec<_>>());
     }
+    page.paragraph(&what_ran(results));
     page.html()
+}
+
+/// `pooled ÷ direct, p50: query 1.18 (1.15–1.21), transaction 1.24 (1.20–1.30)`, of the last target.
+fn finding(results: &Results) -> String {
+    let names: Vec<&str> = results.targets.iter().map(|target| target.name.as_str()).collect();
+    let ratio = |workload: &WorkloadResult| {
+        let ratio = workload.targets.get(1..)?.last()?.ratios.get(&Measure::P50.to_string())?;
+        Some(format!("{} {}", workload.workload, spread(ratio)))
+    };
+    let ratios: Vec<_> = results.workloads.iter().filter_map(ratio).collect();
+    match (&names[..], &ratios[..]) {
+        ([first, .., last], [_, ..]) if ratios.len() <= NAMED_MAX => {
+            format!("{last} ÷ {first}, p50: {}", ratios.join(", "))
+        }
+        _ => format!("Bolt, side by side: {}", names.join(", ")),
+    }
+}
+
+/// The median latency of each target, for each workload.
+fn at_a_glance(results: &Results) -> Bars {
+    let group = |workload: &WorkloadResult| {
+        let bar = |(index, target): (usize, &TargetResult)| {
+            let value = Measure::P50.of(&target.total, &target.name)?;
+            let ratio = target.ratios.get(&Measure::P50.to_string());
+            let ratio = ratio.map_or_else(String::new, |ratio| format!(" ({:.2} ×)", ratio.median));
+            let tone = Tone::Of(Colour::ALL[index % Colour::ALL.len()]);
+            let text = format!("{value:.0} µs{ratio}");
+            Some(Bar { name: target.name.clone(), value, text, tone })
+        };
+        let bars = workload.targets.iter().enumerate().filter_map(bar).collect();
+        Group { name: format!("{}, p50", title(results, workload)), bars }
+    };
+    Bars { title: String::new(), groups: results.workloads.iter().map(group).collect() }
+}
+
+fn details(page: &mut Page, results: &Results, workload: &WorkloadResult) {
+    let latencies = latencies(workload);
+    // Two points make no chart.
+    let points = latencies.series.iter().map(|series| series.points.len()).max();
+    if points.is_some_and(|points| points >= POINTS_MIN) {
+        page.chart(&latencies);
+    }
+    let ratios = ratios(results, workload);
+    let rounds = ratios.series.iter().map(|series| series.points.len()).max();
+    if rounds.is_some_and(|rounds| rounds >= POINTS_MIN) {
+        page.chart(&ratios);
+    }
+    page.raw(&table(results, workload).html());
 }
 
 fn what_ran(results: &Results) -> String {
@@ -55,29 +100,13 @@ fn what_ran(results: &Results) -> String {
     )
 }
 
-/// The ratio of p50 to the first target, for each workload and target.
-fn headline(results: &Results) -> Vec<(String, String)> {
-    let mut figures = Vec::new();
-    for workload in &results.workloads {
-        for target in &workload.targets[1..] {
-            if let Some(ratio) = target.ratios.get(&Measure::P50.to_string()) {
-                let name = format!(
-                    "{} p50, {} ÷ {}",
-                    workload.workload, target.name, workload.targets[0].name
-                );
-                figures.push((spread(ratio), name));
-            }
-        }
-    }
-    figures
-}
-
 fn latencies(workload: &WorkloadResult) -> Chart {
     let levels = [Measure::P50, Measure::P90, Measure::P99, Measure::P999];
-    let lines = workload.targets.iter().enumerate().filter_map(|(index, target)| {
+    let lines = workload.targets.iter().enumerate().map(|(index, target)| {
         let values = levels.iter().map(|level| level.of(&target.total, &target.name));
-        let points = values.enumerate().map(|(x, value)| Some((x as f64, value?)));
-        Some(line(&target.name, index, points.collect::<Option<_>>()?))
+        // Too few operations have no p999.
+        let points = values.enumerate().map_while(|(x, value)| Some((x as f64, value?)));
+        line(&target.name, index, points.collect())
     });
     Chart {
         title: format!("Latency of {}", workload.workload),
@@ -114,3 +143,7 @@ fn line(name: &str, index: usize, points: Vec<(f64, f64)>) -> Series {
     let colour = Colour::ALL[index % Colour::ALL.len()];
     Series { name: name.to_owned(), colour, dashed: index >= Colour::ALL.len(), points }
 }
+
+/// More workloads than this don't fit into a title.
+const NAMED_MAX: usize = 3;
+const POINTS_MIN: usize = 3;

@@ -1,5 +1,7 @@
 //! `boltbouncer check`, and logins that fail.
 
+use serde_json::{Value, json};
+
 use crate::support::{Server, run};
 
 #[test]
@@ -37,4 +39,50 @@ fn a_wrong_password_is_tried_once() {
     let output = run(folder.path(), &["check", "--uri", &sandbox.uri, "--password", "boltbouncer"]);
     assert!(output.status.success(), "{output:?}");
     assert!(!folder.path().join("boltbouncer-lab").exists());
+}
+
+#[test]
+fn check_says_the_same_as_json() {
+    let sandbox = Server::sandbox(&["--agent", "Neo4j/5.20.0", "--max-bolt", "5.4"]);
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["check", "--json", "--uri", &sandbox.uri, "--password", "boltbouncer"];
+    let output = run(folder.path(), &words);
+    assert!(output.status.success(), "{output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let facts = ["agent", "bolt", "edition", "encryption", "is_pooler", "uri", "transactions"];
+    let uri = sandbox.uri.as_str();
+    let expected = json!(["Neo4j/5.20.0", "5.4", "community", "none", false, uri, 1]);
+    assert_eq!(Value::from(facts.map(|name| said[name].clone()).to_vec()), expected);
+    assert_eq!(said["limits"]["server.bolt.thread_pool_max_size"], "400");
+    let connections = said["connections"].as_object().unwrap();
+    assert!(connections.keys().any(|agent| agent.starts_with("boltbouncer-check/")), "{said}");
+    for time in ["connect_ms", "login_ms", "query_ms"] {
+        assert!(said[time].as_f64().unwrap() > 0.0, "{time}: {said}");
+    }
+    assert!(said["advice"][0].as_str().unwrap().contains("at most 400"), "{said}");
+}
+
+#[test]
+fn check_says_when_it_talks_to_a_pooler() {
+    let sandbox = Server::sandbox(&[]);
+    let pooler = Server::pooler(&sandbox.uri);
+    let folder = tempfile::tempdir().unwrap();
+    let check = |more: &[&str]| {
+        let words = ["check", "--uri", &pooler.uri, "--password", "boltbouncer"];
+        run(folder.path(), &[&words[..], more].concat())
+    };
+    let printed = String::from_utf8(check(&[]).stdout).unwrap();
+    assert!(printed.contains("through a BoltBouncer") && printed.contains("/clients"), "{printed}");
+    let said: Value = serde_json::from_slice(&check(&["--json"]).stdout).unwrap();
+    assert_eq!(said["is_pooler"], true);
+}
+
+#[test]
+fn a_server_that_takes_connections_and_is_silent_is_told_from_one_that_is_not_there() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("bolt://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["check", "--timeout-s", "1", "--uri", &uri, "--password", "x"];
+    let stderr = String::from_utf8(run(folder.path(), &words).stderr).unwrap();
+    assert!(stderr.contains("takes connections and has not answered within 1s"), "{stderr}");
 }

@@ -62,6 +62,20 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["serve"], "NEO4J_URI"),
         (&["serve", "--upstream", "bolt://h", "--listen", "0.0.0.0:1"], "--allow-plaintext"),
         (&["link", "--delay-ms", "1", "--to", "bolt+s://localhost"], "+ssc"),
+        (&["lab", "--tasks", "-5"], "write a whole number"),
+        (&["lab", "--tasks", "1k"], "without a unit: 1000"),
+        (&["lab", "--hold-ms", "5s"], "write whole milliseconds without a unit: 5000"),
+        (&["lab", "--retry-delay-ms", "-1"], "write whole milliseconds"),
+        (&["airflow", "--parallelism", "many"], "write a whole number"),
+        (&["bench", "--clients", "-5"], "write a whole number"),
+        (&["bench", "--duration-s", "5s"], "without a unit: 5"),
+        (&["bench", "--rate", "2k"], "without a unit: 2000"),
+        (&["link", "--to", "bolt://localhost", "--delay-ms", "20ms"], "without a unit: 20"),
+        (&["link", "--to", "bolt://localhost", "--delay-ms", "-1"], "give 0 to"),
+        (&["sandbox", "--max-threads", "-1"], "write a whole number"),
+        (&["sandbox", "--auth-cost-ms", "-1"], "give 0 to"),
+        (&["check", "--timeout-s", "1min"], "without a unit: 60"),
+        (&["serv"], "a similar subcommand exists: 'serve'"),
         (&["labb"], "a similar subcommand exists: 'lab'"),
         (&["sandbox", "--max-bolt", "4.3", "--listen", "127.0.0.1:0"], "4.4"),
         (&["sandbox", "--max-threads", "0"], "at least 1"),
@@ -83,4 +97,26 @@ fn assert_one_line_names_the_fix(folder: &Path, arguments: &[&str], fix: &str) {
     // Only clap, for arguments that it reads itself, adds usage hints.
     assert!(stderr.lines().count() == 1 || stderr.contains("--help"), "{arguments:?}: {stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// Every command says what it is for, groups its options, and names a document.
+#[test]
+fn every_help_has_groups_and_leads_to_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    for (command, group) in [
+        ("lab", "Load:"),
+        ("bench", "Targets:"),
+        ("serve", "Clients:"),
+        ("airflow", "Server:"),
+        ("check", "Server:"),
+        ("sandbox", "Options:"),
+        ("link", "Options:"),
+    ] {
+        let output = run(folder.path(), &[command, "--help"]);
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && help.contains(group), "{help}");
+        assert!(help.contains("More: ") && help.contains(".md"), "{help}");
+        // Units are in the names of options, or in those of their values.
+        assert!(!help.contains("<DURATION>") && !help.contains("usize"), "{help}");
+    }
 }

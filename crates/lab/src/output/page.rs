@@ -3,7 +3,7 @@
 
 use report::{Link, Page};
 
-use super::comparison::{comparison, table};
+use super::comparison::{Detail, comparison, table};
 use super::{charts, words};
 use crate::expectations;
 use crate::measures::{
@@ -18,18 +18,22 @@ pub(super) fn page(results: &Results) -> String {
     if results.interrupted {
         page.paragraph(words::INTERRUPTED);
     }
+    let advice = advice(results);
+    if let Some((first, _)) = advice.first() {
+        page.lead(&format!("{}:", words::NEXT), first);
+    }
     // The page's title is the picture's.
     page.chart(&report::Bars { title: String::new(), ..charts::result(results) });
     page.chart(&charts::idle(results));
     page.chart(&charts::opened_closed(results));
     page.heading(words::NEXT);
-    page.advice(&advice(results));
+    page.advice(&advice);
     unexpected(&mut page, results);
-    failures(&mut page, results);
     page.heading(words::NUMBERS);
     let telling = [FAILED, RETRIED, REFUSED, WAITED, DONE, OPENED, PEAK, CONNECTING, LOGIN_CPU];
-    page.raw(&table(results, &telling).html());
+    page.raw(&table(results, &telling, Detail::Median).html());
     page.paragraph(words::NO_GAIN);
+    failures(&mut page, results);
     page.folded(words::ALL, |page| page.raw(&comparison(results).html()));
     page.folded(words::HOW, |page| how(page, results));
     page.folded(words::MEANING, |page| meaning(page, results));

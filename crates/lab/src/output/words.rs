@@ -5,6 +5,7 @@ use report::Link;
 
 use crate::settings::Pattern;
 
+/// Before the first thing to do, and above all of them.
 pub(super) const NEXT: &str = "What to do now";
 pub(super) const NUMBERS: &str = "The numbers that matter";
 pub(super) const ALL: &str = "All numbers";
