@@ -67,7 +67,7 @@ fn number(text: &str, wanted: &str, units: Units<'_>) -> Result<f64, String> {
 
 fn hint<T: Display>(wanted: &str, meant: Option<T>) -> String {
     match meant {
-        Some(meant) => format!("write {wanted} without a unit: {meant}"),
+        Some(meant) => format!("write {wanted}; here that is {meant}"),
         None => format!("write {wanted}"),
     }
 }
@@ -94,12 +94,12 @@ mod tests {
         assert_eq!(count("100"), Ok(100_usize));
         let told = [
             (count::<usize>("-5"), "write a whole number"),
-            (count::<usize>("1k"), "write a whole number without a unit: 1000"),
+            (count::<usize>("1k"), "write a whole number; here that is 1000"),
             (count::<usize>("1.5"), "write a whole number"),
             (count::<usize>("many"), "write a whole number"),
-            (milliseconds::<usize>("5s"), "write whole milliseconds without a unit: 5000"),
-            (milliseconds::<usize>("200 ms"), "write whole milliseconds without a unit: 200"),
-            (seconds::<usize>("2min"), "write whole seconds without a unit: 120"),
+            (milliseconds::<usize>("5s"), "write whole milliseconds; here that is 5000"),
+            (milliseconds::<usize>("200 ms"), "write whole milliseconds; here that is 200"),
+            (seconds::<usize>("2min"), "write whole seconds; here that is 120"),
             (seconds::<usize>("10ms"), "write whole seconds"),
             (seconds::<usize>("99999999999999999999"), "write whole seconds"),
         ];
@@ -108,8 +108,8 @@ mod tests {
         }
         assert_eq!(fractional_seconds("0.5"), Ok(0.5));
         let told = fractional_seconds("500ms").unwrap_err();
-        assert_eq!(told, "write seconds, such as 0.5 or 10 without a unit: 0.5");
+        assert_eq!(told, "write seconds, such as 0.5 or 10; here that is 0.5");
         assert_eq!(fractional_milliseconds("-1"), Ok(-1.0));
-        assert!(rate("2k").unwrap_err().ends_with(": 2000"));
+        assert!(rate("2k").unwrap_err().ends_with("that is 2000"));
     }
 }
