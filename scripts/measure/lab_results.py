@@ -45,7 +45,7 @@ def main(head):
         ]
         pictures.of_report(runs.folder_of(small))
         pictures.of_terminal(binary, programs.folder)
-    documents.write("lab.md", document(costs, rooms, sandbox, sections))
+        documents.write("lab.md", document(costs, rooms, sandbox, sections))
 
 
 def measured(programs):

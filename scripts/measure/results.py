@@ -12,8 +12,10 @@ from .programs import NEO4J_VERSIONS, PASSWORD, Programs, boltbouncer, python_wi
 IDLE_CONNECTIONS = 10_000
 IDLE_CLIENTS = 5_000
 PAGES = {
+    "lab.md": "what the lab shows, and what its presets are made of",
     "performance.md": "what the pooler costs",
     "airflow.md": "the patterns on Airflow",
+    "airflow-busy.md": "Airflow on a busy machine",
     "compose.md": "Docker Compose",
     "matrix.md": "drivers direct",
     "matrix-pooler.md": "drivers through the pooler",

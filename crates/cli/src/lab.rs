@@ -136,7 +136,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// What `boltbouncer` without any word does: whatever environment and `.env` say, no other server is
 /// touched than its own.
 pub fn run_on_embedded_server() -> Result<()> {
-    println!("The lab on an embedded server of its own. For another one: boltbouncer lab --uri …");
+    println!("The lab on an embedded server of its own. Another one: boltbouncer lab --uri …");
     let arguments = Arguments::default();
     let settings = settings(&arguments, None)?;
     run_with(&arguments, &settings)

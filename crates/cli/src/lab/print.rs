@@ -1,6 +1,7 @@
 //! What the lab says in the terminal: first what will happen, where, and for how long; then what came
 //! out, in one sentence and three rows; then what to do next. It fits into 80 columns.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -124,9 +125,12 @@ fn notes(results: &Results) {
             ));
         }
     }
-    for pattern in results.names().into_iter().filter_map(|name| results.typical(name)) {
-        for (code, count) in &pattern.tasks.failures {
-            noted(format_args!("{}: {count} tasks failed with {code}", pattern.name));
+    for name in results.names() {
+        let failures = results.rounds_of(name).flat_map(|round| round.tasks.failures.keys());
+        let codes: BTreeSet<&str> = failures.map(String::as_str).collect();
+        if !codes.is_empty() {
+            let codes: Vec<&str> = codes.into_iter().collect();
+            noted(format_args!("{name}: tasks failed with {}", codes.join(", ")));
         }
     }
 }
