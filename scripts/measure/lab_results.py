@@ -163,5 +163,5 @@ AURA_LIKE = """The embedded server behind TLS and 20 ms away, without a limit of
 is like Aura is an assumption: none was at hand."""
 AT_DEFAULTS = """No limit of connections, 400 threads: nothing fails. What a pooler saves is time and the server's processor."""
 FEW_FILES = f"""`ulimit -n {FEW_OPEN_FILES}`, as a container may have it. Neo4j needs some 360 files for itself."""
-FEW_THREADS = f"""`server.bolt.thread_pool_max_size={THREADS}`: lowered, to see what its limit of threads does. A connection takes a
-thread for as long as it is served, logins included."""
+FEW_THREADS = f"""`server.bolt.thread_pool_max_size={THREADS}`: lowered, to see what its limit of threads does. A thread serves a
+connection while that has something to do, logins included. Whether all are taken at one moment is luck: see the brackets."""

@@ -45,7 +45,7 @@ impl Preset {
             Self::SmallServer => {
                 "A tenth of a real server, as the lab's load is a tenth of a busy Airflow's. \
                  Connections: Neo4j has no limit of its own, but its process has one. A Neo4j 5.26.0 that \
-                 may open 1,024 files, a common default, took 661 connections and then no more (measured). \
+                 may open 1,024 files, a common default, took some 660 connections and then no more (measured). \
                  Services have quotas as well: Amazon Neptune takes 512 Bolt connections on its smallest \
                  instances and 1,000 on others. Threads: Neo4j has 400 \
                  (server.bolt.thread_pool_max_size). A login costs a warm Neo4j 0.4 ms of processor time, a \
