@@ -27,7 +27,7 @@ pub fn unmet(results: &Results) -> Vec<String> {
         unmet.dedup();
         unmet.into_iter().map(|sentence| format!("{name}: {sentence}")).collect()
     };
-    if results.interrupted {
+    if results.interrupted || results.failed.is_some() {
         return Vec::new();
     }
     results.names().into_iter().flat_map(|name| -> Vec<String> { of_pattern(name) }).collect()

@@ -19,6 +19,8 @@ pub struct Results {
     pub interrupted: bool,
     /// What came out, in a sentence.
     pub verdict: String,
+    /// Why the run ended early by itself; `None` if it did not. What is here was measured until then.
+    pub failed: Option<String>,
     pub machine: Machine,
     pub target: TargetInfo,
     /// `None` if the lab itself ran the tasks.
@@ -308,6 +310,7 @@ pub(crate) mod testing {
             started: "2026-01-02T03:04:05Z".into(),
             interrupted: false,
             verdict: String::new(),
+            failed: None,
             machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
             target: TargetInfo {
                 uri: "bolt://127.0.0.1:7687".into(),

@@ -18,6 +18,17 @@ pub(super) fn page(results: &Results) -> String {
     if results.interrupted {
         page.paragraph(words::INTERRUPTED);
     }
+    if let Some(reason) = &results.failed {
+        page.paragraph(&format!("{} {reason}", words::FAILED_RUN));
+        page.paragraph(if results.patterns.is_empty() {
+            words::NOTHING_MEASURED
+        } else {
+            words::MEASURED_UNTIL_THEN
+        });
+    }
+    if results.patterns.is_empty() {
+        return page.html();
+    }
     let advice = advice(results);
     if let Some((first, _)) = advice.first() {
         page.lead(&format!("{}:", words::NEXT), first);

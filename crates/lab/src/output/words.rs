@@ -21,6 +21,12 @@ pub(super) const MISSED_ARE: &str = "The server did not always answer the lab's 
 pub(super) const INTERRUPTED: &str =
     "This run was ended before its time. What follows is what had been measured until then.";
 
+/// Before the reason.
+pub(super) const FAILED_RUN: &str = "This run failed:";
+pub(super) const NOTHING_MEASURED: &str = "No task was measured. The logs are beside this page.";
+pub(super) const MEASURED_UNTIL_THEN: &str =
+    "What follows is what had been measured until then. The logs are beside this page.";
+
 /// Why numbers that did not fall did not.
 pub(super) const NO_GAIN: &str = "“None” means: no more than the rounds differ among themselves. The tasks' own processor time and memory are a driver's and its language's, and stay what they are. A query through the pooler takes a little longer than on a connection that is there already, and much less time than connecting.";
 
