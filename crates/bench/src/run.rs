@@ -34,7 +34,7 @@ pub async fn run(settings: &Settings, is_stopped: IsStopped) -> Result<Results> 
     Ok(Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
-        started: started.to_string(),
+        started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         interrupted,
         error,
         machine: Machine::this(),
