@@ -67,15 +67,17 @@ impl Arguments {
         if let Some(admin) = self.admin {
             file.set_admin(admin);
         }
-        Ok(file.check(|name| std::env::var(name).ok())?)
+        file.check(|name| std::env::var(name).ok()).with_context(|| self.source())
+    }
+
+    /// Where the settings come from.
+    fn source(&self) -> String {
+        self.config.as_ref().map_or_else(|| "serve".into(), |path| path.display().to_string())
     }
 
     fn config(&self) -> Result<Config> {
-        let source = || match &self.config {
-            Some(path) => path.display().to_string(),
-            None => "serve".to_owned(),
-        };
-        let mut config = self.read().with_context(source)?;
+        let source = || self.source();
+        let mut config = self.read()?;
         logging::check(&config.log).with_context(source)?;
         fit_to_open_files(&mut config, open_files::max()).with_context(source)?;
         Ok(config)

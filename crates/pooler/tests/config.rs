@@ -71,6 +71,16 @@ fn what_is_commented_out_is_right_as_well() {
 
 #[test]
 fn a_wrong_line_is_named_with_its_number() {
+    for wrong in ["\"five\"", "-5", "1.5"] {
+        let words = problem(&format!(
+            "upstream = \"bolt://h\"\n[limits]\nmax_connection_pool_size = {wrong}\n"
+        ));
+        assert!(
+            words.starts_with("line 3: ") && words.contains("expected a whole number"),
+            "{words}"
+        );
+        assert!(!words.contains("usize") && !words.contains("invalid"), "{words}");
+    }
     let unknown = problem("upstream = \"bolt://h\"\n[limits]\nmax_pool = 3\n");
     assert!(unknown.starts_with("line 3: unknown field `max_pool`"), "{unknown}");
     let kind = problem("upstream = \"bolt://h\"\n[limits]\nmax_connection_pool_size = \"many\"\n");

@@ -122,3 +122,16 @@ fn every_help_has_groups_and_leads_to_a_document() {
         assert!(!help.contains("<DURATION>") && !help.contains("usize"), "{help}");
     }
 }
+
+#[test]
+fn a_configuration_file_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("broken.toml"), "upstream =\n").unwrap();
+    std::fs::write(folder.path().join("empty.toml"), "").unwrap();
+    for name in ["missing.toml", "broken.toml", "empty.toml"] {
+        let mut command = crate::support::boltbouncer(folder.path());
+        let output = command.args(["serve", "--config", name]).env_remove("NEO4J_URI").output();
+        let stderr = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert_eq!(stderr.matches(name).count(), 1, "{stderr}");
+    }
+}

@@ -75,6 +75,25 @@ impl Config {
     }
 }
 
+/// What the parser says, without Rust's names for types.
+fn in_words(message: &str) -> String {
+    let mut words = message.replace('\n', "; ");
+    for (type_name, meant) in TYPES {
+        words = words.replace(&format!("expected {type_name}"), &format!("expected {meant}"));
+    }
+    words.replace("invalid type: ", "").replace("invalid value: ", "")
+}
+
+/// How numbers are called in settings.
+const TYPES: [(&str, &str); 6] = [
+    ("usize", "a whole number"),
+    ("u64", "a whole number"),
+    ("u32", "a whole number"),
+    ("u16", "a whole number"),
+    ("i64", "a whole number"),
+    ("f64", "a number"),
+];
+
 impl File {
     /// Relative paths in the file are meant relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -96,7 +115,7 @@ impl File {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
-            format!("line {line}: {}", error.message().replace('\n', "; "))
+            format!("line {line}: {}", in_words(error.message()))
         })
     }
 
