@@ -6,7 +6,7 @@ What a task saw is in its XCom `outcome`; what all of them cost, the server and 
 
 import json
 import os
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
@@ -26,9 +26,9 @@ try:
 except ImportError:
     from airflow.hooks.base import BaseHook
 try:
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 except ImportError:
-    from airflow.exceptions import AirflowNotFoundException
+    from airflow.exceptions import AirflowFailException, AirflowNotFoundException
 
 import neo4j_connections as connections
 import neo4j_monitor
@@ -129,15 +129,29 @@ PATTERNS = {
 }
 
 
-@task
+class FinalSettingsError(connections.SettingsError, AirflowFailException):
+    """What is missing is missing at the next try too, so there is none."""
+
+
+@task(retries=2, retry_delay=timedelta(seconds=5))
 def plan(pattern):
-    """Says in one line what is missing, before a hundred tasks do."""
+    """Says in one line what is missing, before a hundred tasks do.
+
+    It changes nothing, so it is tried again if a busy Airflow has lost it.
+    """
+    try:
+        check(pattern)
+    except connections.SettingsError as error:
+        raise FinalSettingsError(str(error)) from None
+    return list(range(get_current_context()["params"]["tasks"]))
+
+
+def check(pattern):
     connections.package("neo4j", "neo4j==5.28.0")
     if pattern == "hook" and find_spec("airflow.providers.neo4j") is None:
         line = f"the Python package {PROVIDER} is missing: pip install {PROVIDER}"
         raise connections.SettingsError(line)
     PATTERNS[pattern][1]()
-    return list(range(get_current_context()["params"]["tasks"]))
 
 
 @task

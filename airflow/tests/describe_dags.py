@@ -40,7 +40,7 @@ def describe(dag):
         "max_active_runs": dag.max_active_runs,
         "max_active_tasks": dag.max_active_tasks,
         "params": dict(dag.params.dump()),
-        "retries": sorted({task.retries for task in dag.tasks}),
+        "retries": {task.task_id: task.retries for task in dag.tasks},
         "tasks": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
         "mapped": [task.task_id for task in dag.tasks if "Mapped" in type(task).__name__],
     }
