@@ -3,6 +3,7 @@
 mod answers;
 mod client;
 mod error;
+mod knock;
 
 use std::collections::BTreeMap;
 

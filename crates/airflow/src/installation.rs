@@ -1,15 +1,20 @@
 //! A virtual environment with one version of Airflow. It is made once and kept in the user's cache.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+mod packages;
+mod python;
+
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::keeper::Keep;
-use crate::service::{Environment, KeeperProgram, POLL_INTERVAL, Service, Stopped};
+use crate::cache::Cache;
+use crate::phases::Phases;
+use crate::service::KeeperProgram;
 use crate::version::Version;
+use packages::Making;
+use python::Python;
 
 #[derive(Clone, Debug)]
 pub struct Installation {
@@ -17,6 +22,8 @@ pub struct Installation {
     pub version: Version,
     /// The version of the Python that runs it, for example `3.11`.
     pub python: String,
+    /// Nobody removes it from the cache meanwhile.
+    _in_use: Arc<File>,
 }
 
 impl Installation {
@@ -25,46 +32,43 @@ impl Installation {
     ///
     /// # Errors
     /// There is no fitting Python, or the packages can't be downloaded.
-    pub fn ensure(
+    pub(crate) fn ensure(
         version: Version,
         python: Option<&Path>,
         keeper: &KeeperProgram,
+        phases: &Phases,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<Self> {
+        phases.begin("looking for a Python");
         let python = Python::find(version, python)?;
-        let cache = cache().context("no folder for the cache; set HOME or XDG_CACHE_HOME")?;
-        fs::create_dir_all(&cache)
-            .with_context(|| format!("cannot make the folder {}", cache.display()))?;
+        let cache = Cache::of_user()?;
         let name = format!("airflow-{version}-python{}", python.version);
-        let folder = cache.join(&name);
-        let _lock = lock(&cache.join(format!("{name}.lock")), is_stopped)?;
-        let installed = folder.join("requirements.txt");
-        if fs::read_to_string(&installed).is_ok_and(|text| text == version.requirements()) {
-            return Ok(Self { folder, version, python: python.version });
-        }
-        eprintln!("installing Airflow {version} into {} (once; about 300 MB)", folder.display());
-        remove(&folder)?;
-        let log = cache.join(format!("{name}.log"));
-        remove(&log)?;
-        let run = |command: &[&Path]| {
-            let command = command.iter().map(|word| word.as_os_str().to_owned()).collect();
-            let keep = Keep { command, ..Keep::default() };
-            Service::start("the installation", keeper, &keep, &Environment::clean(), &log)?
-                .finish(is_stopped)
+        let folder = cache.path(&name);
+        let is_complete = || {
+            let installed = fs::read_to_string(folder.join(PACKAGES));
+            installed.is_ok_and(|packages| packages == version.requirements())
         };
-        run(&[&python.program, "-m".as_ref(), "venv".as_ref(), &folder])?;
-        let wanted = cache.join(format!("{name}.txt"));
-        fs::write(&wanted, version.requirements())?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"].map(Path::new);
-        let packages: [&Path; 4] =
-            ["--no-deps".as_ref(), "--prefer-binary".as_ref(), "--requirement".as_ref(), &wanted];
-        let program = folder.join("bin/python");
-        run(&[&[program.as_path()], &pip[..], &packages].concat())
-            .context("pip could not install the packages; is its index within reach?")?;
-        // This comes last, because the file says that the installation is complete.
-        fs::rename(&wanted, &installed)?;
-        remove(&log)?;
-        Ok(Self { folder, version, python: python.version })
+        loop {
+            phases.begin(&format!("looking for Airflow {version} in {}", folder.display()));
+            let in_use = Arc::new(cache.share(&name, is_stopped)?);
+            if is_complete() {
+                return Ok(Self { folder, version, python: python.version, _in_use: in_use });
+            }
+            drop(in_use);
+            let _owned = cache.own(&name, is_stopped)?;
+            // Another process may have made it meanwhile.
+            if !is_complete() {
+                let making = Making {
+                    version,
+                    python: &python,
+                    folder: &folder,
+                    keeper,
+                    phases,
+                    is_stopped,
+                };
+                making.make()?;
+            }
+        }
     }
 
     /// The folder with the programs `airflow` and `python`.
@@ -81,80 +85,5 @@ impl Installation {
     }
 }
 
-struct Python {
-    program: PathBuf,
-    version: String,
-}
-
-impl Python {
-    fn find(version: Version, named: Option<&Path>) -> Result<Self> {
-        let fitting: Vec<_> = version.pythons().iter().map(|minor| format!("3.{minor}")).collect();
-        if let Some(program) = named {
-            let found = Self::ask(program).with_context(|| {
-                format!("cannot run {}; name a Python 3 with --airflow-python", program.display())
-            })?;
-            if !fitting.contains(&found.version) {
-                bail!(
-                    "{} is Python {}, and Airflow {version} runs on {}; name another one with --airflow-python",
-                    program.display(),
-                    found.version,
-                    fitting.join(", ")
-                );
-            }
-            return Ok(found);
-        }
-        let mut candidates: Vec<_> =
-            fitting.iter().map(|version| format!("python{version}")).collect();
-        candidates.push("python3".into());
-        let found = candidates.iter().filter_map(|name| Self::ask(Path::new(name)).ok());
-        found.into_iter().find(|python| fitting.contains(&python.version)).with_context(|| {
-            format!(
-                "Airflow {version} needs Python {} with its venv module (Debian: apt-get install python3-venv); name one with --airflow-python",
-                fitting.join(", ")
-            )
-        })
-    }
-
-    /// The version of a Python, if it can make virtual environments.
-    fn ask(program: &Path) -> Result<Self> {
-        let script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])";
-        let output = Command::new(program).args(["-c", script]).output()?;
-        if !output.status.success() {
-            bail!("it has no venv module; install python3-venv");
-        }
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Ok(Self { program: program.to_owned(), version })
-    }
-}
-
-fn cache() -> Option<PathBuf> {
-    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
-    Some(cache.join("boltbouncer"))
-}
-
-/// A lock on a file, held until it is dropped.
-fn lock(path: &Path, is_stopped: &dyn Fn() -> bool) -> Result<File> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if is_stopped() => bail!(Stopped),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(POLL_INTERVAL),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-        }
-    }
-}
-
-/// Removes a file or a folder, if it is there.
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
+/// The file that says which packages are there. It is written last, so it says also that all of them are.
+const PACKAGES: &str = "requirements.txt";

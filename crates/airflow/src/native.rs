@@ -3,9 +3,11 @@
 
 mod database;
 mod environment;
+mod limits;
 mod options;
 mod start;
 mod stores;
+mod warm_up;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
@@ -14,15 +16,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+pub use limits::parallelism_of_environment;
 pub use options::{Executor, Login, Options};
 
 use crate::api::Api;
 use crate::installation::Installation;
 use crate::keeper;
 use crate::kit;
+use crate::phases::Phases;
 use crate::service::{Environment, Service, Stopped};
+use crate::version::Version;
+use limits::Limits;
 use start::Start;
 use stores::Needed;
+use warm_up::WarmUp;
 
 #[derive(Debug)]
 pub struct Native {
@@ -38,21 +45,51 @@ pub struct Native {
 
 impl Native {
     /// Installs what is missing, starts everything and waits until the DAGs can be triggered. Blocks for
-    /// a minute or so.
+    /// a minute or so, and says on standard error what goes on.
     ///
     /// # Errors
     /// Something is not installed, a port is taken, a service has ended, or `is_stopped` says that the user
     /// wants to stop. What was started is ended then.
     pub fn start(options: &Options, is_stopped: &dyn Fn() -> bool) -> Result<Self> {
+        let phases = Phases::on_standard_error();
+        let limits = Limits::of(options.version, environment::variables(), options.parallelism);
+        limits.sentences().iter().for_each(|sentence| phases.note(sentence));
         let database = Needed::find(options)?;
         let port = free_port(options.port)?;
         let installation = Installation::ensure(
             options.version,
             options.python.as_deref(),
             &options.keeper,
+            &phases,
             is_stopped,
         )?;
-        eprintln!("starting Airflow {}, which takes a minute", options.version);
+        let is_stopped = || {
+            phases.go_on(&String::new);
+            is_stopped()
+        };
+        let mut native = Self::start_services(
+            options,
+            &limits,
+            database,
+            installation,
+            port,
+            &phases,
+            &is_stopped,
+        )?;
+        native.await_ready(&phases, &is_stopped)?;
+        phases.note(&format!("Airflow {} is ready", options.version));
+        Ok(native)
+    }
+
+    fn start_services(
+        options: &Options,
+        limits: &Limits,
+        database: Needed,
+        installation: Installation,
+        port: u16,
+        phases: &Phases,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         let scratch = scratch()?;
         // As long as this process lives, no keeper removes the folder.
         let in_use = keeper::SharedFolder::enter(scratch.path())?;
@@ -61,6 +98,7 @@ impl Native {
             scratch: scratch.path(),
             environment: Environment::clean(),
             is_stopped,
+            phases,
             services: Vec::new(),
         };
         kit::write(&options.folder.join("dags"))
@@ -74,14 +112,21 @@ impl Native {
         };
         let home = scratch.path().join("airflow");
         std::fs::DirBuilder::new().mode(0o700).create(&home)?;
-        start.environment =
-            environment::environment(options, &installation, &stores, &login, &home, port)?;
+        start.environment = environment::environment(
+            options,
+            limits,
+            &installation.bin(),
+            &stores,
+            &login,
+            &home,
+            port,
+        )?;
         start.airflow(&installation, port)?;
         let name = stores.name;
         let Start { mut services, .. } = start;
         // The database was started first and is ended last.
         services.reverse();
-        let mut native = Self {
+        Ok(Self {
             api: Api::of(&login.url, options.version),
             installation,
             login,
@@ -89,9 +134,7 @@ impl Native {
             services,
             _in_use: in_use,
             _scratch: scratch,
-        };
-        native.await_ready(is_stopped)?;
-        Ok(native)
+        })
     }
 
     pub fn api(&self) -> &Api {
@@ -122,32 +165,40 @@ impl Native {
         self.services.iter_mut().try_for_each(Service::check)
     }
 
-    fn await_ready(&mut self, is_stopped: &dyn Fn() -> bool) -> Result<()> {
+    /// What the log of a service tells about what went wrong, and where it is; nothing if there is no such
+    /// service.
+    pub fn told(&self, name: &str) -> String {
+        let service = self.services.iter().find(|service| service.name() == name);
+        service.map(Service::told).unwrap_or_default()
+    }
+
+    fn await_ready(&mut self, phases: &Phases, is_stopped: &dyn Fn() -> bool) -> Result<()> {
         let began = Instant::now();
-        loop {
+        let dag_reader = match self.installation.version {
+            Version::V2_8_1 => warm_up::SCHEDULER,
+            Version::V3_3_2 => warm_up::DAG_PROCESSOR,
+        };
+        let mut warm_up = WarmUp::default();
+        while let Some(awaited) = warm_up.look(&mut self.api, &self.login, dag_reader) {
+            phases.begin(&format!("waiting until {}", awaited.what));
             self.check()?;
-            if self.is_ready() {
-                return Ok(());
-            }
             if is_stopped() {
                 bail!(Stopped);
             }
             if began.elapsed() > READY_TIME_MAX {
-                bail!("Airflow was not ready after {READY_TIME_MAX:?}; is this machine very busy?");
+                bail!(
+                    "Airflow was not ready after {} s: it was waited for until {}{}",
+                    READY_TIME_MAX.as_secs(),
+                    awaited.what,
+                    self.told(awaited.service)
+                );
             }
             std::thread::sleep(READY_POLL_INTERVAL);
         }
-    }
-
-    /// Whether everything runs and the DAG files have been read.
-    fn is_ready(&mut self) -> bool {
-        if !self.api.is_logged_in()
-            && self.api.log_in(&self.login.user, &self.login.password).is_err()
-        {
-            return false;
+        if warm_up.is_slow() {
+            phases.note("Airflow answers slowly, as this machine is busy; it goes on all the same");
         }
-        self.api.unhealthy().is_ok_and(|unhealthy| unhealthy.is_none())
-            && DAGS.iter().all(|dag| self.api.dag(dag).is_ok())
+        Ok(())
     }
 }
 
@@ -189,5 +240,6 @@ pub const DAGS: [&str; 6] = [
     "neo4j_connection_monitor",
 ];
 
-const READY_TIME_MAX: Duration = Duration::from_secs(180);
+/// Some of the machines that people have are small, and busy with other things.
+const READY_TIME_MAX: Duration = Duration::from_secs(600);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::keeper::Keep;
+use crate::log;
 
 /// How to start a keeper: this program, and the arguments that make it a keeper.
 #[derive(Clone, Debug)]
@@ -26,13 +27,16 @@ pub struct Environment(pub Vec<(String, Option<OsString>)>);
 impl Environment {
     /// Takes away what the user's own Airflow, driver and Python would bring in.
     pub(crate) fn clean() -> Self {
+        Self::without(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    }
+
+    fn without(names: impl Iterator<Item = String>) -> Self {
         let foreign = |name: &str| {
             ["AIRFLOW", "_AIRFLOW", "NEO4J_", "BOLTBOUNCER_"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
                 || ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"].contains(&name)
         };
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         Self(names.filter(|name| foreign(name)).map(|name| (name, None)).collect())
     }
 
@@ -93,7 +97,7 @@ impl Service {
     /// The service has ended by itself.
     pub fn check(&mut self) -> Result<()> {
         let Some(status) = self.keeper.try_wait()? else { return Ok(()) };
-        bail!("{} ended by itself ({status}): {}", self.name, self.last_words())
+        bail!("{} ended by itself ({status}){}", self.name, self.told())
     }
 
     /// Waits for a command to finish.
@@ -113,7 +117,7 @@ impl Service {
         if status.success() {
             return Ok(());
         }
-        bail!("{} failed ({status}): {}", self.name, self.last_words())
+        bail!("{} failed ({status}){}", self.name, self.told())
     }
 
     /// Asks the keeper to end the service, without waiting for that.
@@ -127,11 +131,17 @@ impl Service {
         self.keeper.wait().ok()
     }
 
-    /// The last line of the log, and where the log is.
-    fn last_words(&self) -> String {
-        let tail = tail(&self.log).unwrap_or_default();
-        let last = tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        format!("{}; its log is {}", last.trim(), self.log.display())
+    /// Which service this is.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The lines of its log that tell what went wrong, each on a line of its own, and where the whole log is.
+    pub fn told(&self) -> String {
+        let told = log::telling(&tail(&self.log).unwrap_or_default());
+        let lines: String = told.iter().map(|line| format!("\n    {line}")).collect();
+        let silent = if told.is_empty() { "; it said nothing" } else { "" };
+        format!("{silent}{lines}\n  its log is {}", self.log.display())
     }
 }
 
@@ -173,4 +183,29 @@ fn tail(path: &Path) -> std::io::Result<String> {
 }
 
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
-const TAIL_BYTES: u64 = 4096;
+/// An error may be followed by many lines about the end of everything.
+const TAIL_BYTES: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_users_own_airflow_is_inherited() {
+        let names = [
+            "PATH",
+            "HTTPS_PROXY",
+            "AIRFLOW_HOME",
+            "AIRFLOW_CONFIG",
+            "AIRFLOW_CONN_PRODUCTION",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+            "AIRFLOW__CORE__FERNET_KEY_CMD",
+            "_AIRFLOW_PROCESS_CONTEXT",
+            "NEO4J_URI",
+            "PYTHONPATH",
+        ];
+        let removed = Environment::without(names.iter().map(|name| (*name).to_owned())).0;
+        let removed: Vec<_> = removed.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        assert_eq!(removed, names[2..].iter().map(|name| (*name, &None)).collect::<Vec<_>>());
+    }
+}

@@ -29,6 +29,14 @@ impl Version {
         }
     }
 
+    /// The settings of Airflow that users may choose, with the lab's own choice where it has one.
+    pub(crate) fn settings(self) -> &'static str {
+        match self {
+            Self::V2_8_1 => include_str!("../../../airflow/settings/2.8.1.txt"),
+            Self::V3_3_2 => include_str!("../../../airflow/settings/3.3.2.txt"),
+        }
+    }
+
     /// Minor versions of Python 3 that it runs on. The one that was tried most comes first.
     pub fn pythons(self) -> &'static [u32] {
         match self {

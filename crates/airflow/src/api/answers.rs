@@ -59,9 +59,19 @@ pub(super) fn line(event: &Value) -> Option<String> {
         _ => {
             let text = event["event"].as_str()?;
             let level = event["level"].as_str().unwrap_or_default().to_uppercase();
-            Some(format!("{level} - {text}"))
+            Some(format!("{level} - {text}{}", exceptions(event)))
         }
     }
+}
+
+/// What v2 keeps beside an event: each exception and its causes, in its own words.
+fn exceptions(event: &Value) -> String {
+    let found = event["error_detail"].as_array().into_iter().flatten();
+    let named = found.filter_map(|detail| {
+        let (kind, text) = (detail["exc_type"].as_str()?, detail["exc_value"].as_str()?);
+        Some(format!(": {kind}: {text}"))
+    });
+    named.collect()
 }
 
 #[cfg(test)]
@@ -69,6 +79,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_events_exception_is_part_of_its_line() {
+        let event = json!({
+            "level": "error", "event": "Task failed with exception",
+            "error_detail": [{ "exc_type": "SettingsError", "exc_value": "NEO4J_URI is not set", "frames": [] }],
+        });
+        assert_eq!(
+            line(&event).unwrap(),
+            "ERROR - Task failed with exception: SettingsError: NEO4J_URI is not set"
+        );
+        assert_eq!(line(&json!({ "level": "info", "event": "one" })).unwrap(), "INFO - one");
+        assert_eq!(line(&json!("plain")).unwrap(), "plain");
+    }
 
     #[test]
     fn an_outcome_is_read_from_either_version() {

@@ -67,6 +67,10 @@ impl Client {
         });
     }
 
+    pub fn log_out(&mut self) {
+        self.authorization = None;
+    }
+
     pub fn get(&self, path: &str) -> Result<Response, ApiError> {
         self.request("GET", path, None)
     }

@@ -37,6 +37,7 @@ impl Postgres {
 
     /// Starts PostgreSQL and returns its URL for SQLAlchemy.
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
+        start.phases.begin("starting PostgreSQL");
         if let Some(account) = self.run_as {
             may_enter(start.scratch, account)?;
         }
@@ -86,6 +87,7 @@ impl Redis {
 
     /// Starts Redis and returns its URL for Celery.
     pub fn start(&self, start: &mut Start<'_>) -> Result<String> {
+        start.phases.begin("starting Redis");
         let folder = own_folder(start.scratch, "redis", None)?;
         let socket = folder.join("redis.sock");
         let mut command = vec![self.program.clone().into_os_string()];

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::options::{Executor, Options};
+use super::warm_up::{DAG_PROCESSOR, SCHEDULER, WEB_SERVER};
 use crate::installation::Installation;
 use crate::keeper::Keep;
+use crate::phases::Phases;
 use crate::service::{Environment, POLL_INTERVAL, Service, Stopped};
 use crate::version::Version;
 
@@ -19,6 +21,7 @@ pub(super) struct Start<'a> {
     pub scratch: &'a Path,
     pub environment: Environment,
     pub is_stopped: &'a dyn Fn() -> bool,
+    pub phases: &'a Phases,
     pub services: Vec<Service>,
 }
 
@@ -32,10 +35,11 @@ impl Start<'_> {
             let program = installation.bin().join("airflow").into_os_string();
             std::iter::once(program).chain(words.iter().map(Into::into)).collect()
         };
+        self.phases.begin("making Airflow's tables (airflow db migrate)");
         self.run("airflow db migrate", airflow(&["db", "migrate"]))?;
         self.web_server(installation, &port.to_string(), &airflow)?;
         // Logs are read from the folder; serving them would take a port that is always the same.
-        self.keep("scheduler", airflow(&["scheduler", "--skip-serve-logs"]))?;
+        self.keep(SCHEDULER, airflow(&["scheduler", "--skip-serve-logs"]))?;
         match self.options.executor {
             Executor::Local => Ok(()),
             Executor::Celery => self.workers(&airflow),
@@ -54,19 +58,19 @@ impl Start<'_> {
             Version::V2_8_1 => {
                 let python = installation.bin().join("python").into_os_string();
                 let create = vec![python, "-c".into(), CREATE_ADMIN.into()];
+                self.phases.begin("making the first user");
                 self.run("the first user's creation", create)?;
                 airflow(&["webserver", "--hostname", "127.0.0.1", "--port", port, "--workers", "1"])
             }
             Version::V3_3_2 => {
-                self.keep("dag-processor", airflow(&["dag-processor"]))?;
+                self.keep(DAG_PROCESSOR, airflow(&["dag-processor"]))?;
                 airflow(&["api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1"])
             }
         };
-        self.keep("web server", web)
+        self.keep(WEB_SERVER, web)
     }
 
     fn workers(&mut self, airflow: &dyn Fn(&[&str]) -> Vec<OsString>) -> Result<()> {
-        let concurrency = self.options.parallelism.div_ceil(WORKERS.len()).to_string();
         for worker in WORKERS {
             let pid = self.scratch.join(format!("{worker}.pid"));
             let hostname = format!("{worker}@%h");
@@ -75,8 +79,6 @@ impl Start<'_> {
                 "celery",
                 "worker",
                 "--skip-serve-logs",
-                "--concurrency",
-                &concurrency,
                 "--celery-hostname",
                 &hostname,
                 "--pid",
@@ -123,9 +125,12 @@ impl Start<'_> {
                 bail!(Stopped);
             }
             if began.elapsed() > STORE_TIME_MAX {
+                let last = self.services.last();
                 bail!(
-                    "a database was not ready after {STORE_TIME_MAX:?}; see {}",
-                    self.logs().display()
+                    "{} was not ready after {} s{}",
+                    last.map_or("a database", Service::name),
+                    STORE_TIME_MAX.as_secs(),
+                    last.map(Service::told).unwrap_or_default()
                 );
             }
             std::thread::sleep(POLL_INTERVAL);
@@ -147,4 +152,4 @@ with get_application_builder() as builder:
 ";
 
 pub(super) const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
-const STORE_TIME_MAX: Duration = Duration::from_secs(60);
+const STORE_TIME_MAX: Duration = Duration::from_secs(180);
