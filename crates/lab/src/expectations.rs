@@ -24,7 +24,7 @@ pub fn unmet(results: &Results) -> Vec<String> {
         }
         unmet.into_iter().map(|sentence| format!("{}: {sentence}", pattern.name)).collect()
     };
-    if results.interrupted {
+    if results.interrupted || results.failed.is_some() {
         return Vec::new();
     }
     results.patterns.iter().flat_map(|pattern| -> Vec<String> { of_pattern(pattern) }).collect()
@@ -137,6 +137,7 @@ mod tests {
             boltbouncer: String::new(),
             started: String::new(),
             interrupted: false,
+            failed: None,
             machine: Machine { os: String::new(), arch: String::new(), cpus: 1 },
             target: TargetInfo {
                 uri: String::new(),

@@ -47,9 +47,9 @@ impl RunFolder {
         &self.path
     }
 
-    /// Removes the folder of a run that came to nothing, unless something is in it.
-    pub fn remove_if_empty(&self) {
-        let _ = fs::remove_dir(&self.path);
+    /// Removes the folder of a run that came to nothing, unless something is in it. Says whether it is gone.
+    pub fn remove_if_empty(&self) -> bool {
+        fs::remove_dir(&self.path).is_ok()
     }
 
     /// The folder's name, which names the run.

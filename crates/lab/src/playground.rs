@@ -50,7 +50,9 @@ impl Playground {
         let airflow = &settings.airflow;
         let native =
             SharedNative::start(airflow, settings.parallelism, &server, &folder, stop).await;
-        let native = native.inspect_err(|_| folder.remove_if_empty())?;
+        let native = native.inspect_err(|_| {
+            folder.remove_if_empty();
+        })?;
         Ok(Self {
             login: native.login(),
             native,

@@ -16,6 +16,9 @@ pub struct Results {
     pub started: String,
     /// Somebody ended the run early. What is here was measured until then.
     pub interrupted: bool,
+    /// Why the run ended early by itself; `None` if it did not. What is here was measured until then.
+    #[serde(default)]
+    pub failed: Option<String>,
     pub machine: Machine,
     pub target: TargetInfo,
     /// `None` if the lab itself ran the tasks.

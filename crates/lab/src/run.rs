@@ -25,32 +25,43 @@ use crate::stop::Stop;
 pub async fn run(settings: &Settings, stop: &Stop) -> Result<(RunFolder, Results)> {
     let mut server = Server::start(&settings.server, settings.engine.pooler_listen()).await?;
     let folder = RunFolder::create(&settings.out)?;
-    let engine = match TaskEngine::start(settings, &server, &folder, stop).await {
-        Ok(engine) => engine,
-        Err(error) => {
-            folder.remove_if_empty();
-            server.counter.close().await;
-            return Err(error);
-        }
-    };
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let (patterns, outcome) = run_patterns(settings, &engine, &mut server, &folder, stop).await;
-    let results = Results {
+    let engine = TaskEngine::start(settings, &server, &folder, stop).await;
+    let mut results = Results {
         schema: SCHEMA,
         boltbouncer: env!("CARGO_PKG_VERSION").into(),
         started,
-        interrupted: stop.is_stopped(),
+        interrupted: false,
+        failed: None,
         machine: machine(),
         target: server.info(),
-        airflow: engine.airflow(),
-        settings: settings_info(settings, &engine),
-        patterns,
+        airflow: engine.as_ref().ok().and_then(TaskEngine::airflow),
+        settings: settings_info(
+            settings,
+            engine.as_ref().map(TaskEngine::driver).unwrap_or_default(),
+        ),
+        patterns: Vec::new(),
     };
-    engine.end().await;
+    let outcome = match engine {
+        Ok(engine) => {
+            let ran = run_patterns(settings, &engine, &mut server, &folder, stop).await;
+            engine.end().await;
+            results.patterns = ran.0;
+            ran.1
+        }
+        // Nothing was started, so nobody needs a page.
+        Err(error) if folder.remove_if_empty() => {
+            server.counter.close().await;
+            return Err(error);
+        }
+        Err(error) => Err(error),
+    };
     server.counter.close().await;
+    results.interrupted = stop.is_stopped();
+    results.failed = outcome.as_ref().err().map(|error| format!("{error:#}"));
     folder.write(&results)?;
     outcome.with_context(|| {
-        format!("the run ended early; what was measured is in {}", folder.path().display())
+        format!("the run ended early; what is known of it is in {}", folder.path().display())
     })?;
     Ok((folder, results))
 }
@@ -86,7 +97,7 @@ fn machine() -> Machine {
     }
 }
 
-fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {
+fn settings_info(settings: &Settings, driver: String) -> SettingsInfo {
     let worker = match &settings.engine {
         Engine::Local(worker) => worker.name(),
         Engine::NativeAirflow(_) | Engine::ExistingAirflow { .. } => "airflow",
@@ -100,7 +111,7 @@ fn settings_info(settings: &Settings, engine: &TaskEngine) -> SettingsInfo {
         query: settings.query.clone(),
         pool_size: settings.pool_size,
         worker: worker.into(),
-        driver: engine.driver(),
+        driver,
         database: match &settings.server {
             ServerChoice::Embedded => None,
             ServerChoice::Neo4j { database, .. } => database.clone(),

@@ -52,6 +52,11 @@ impl SharedNative {
         self.lock().check()
     }
 
+    /// What the scheduler's log tells about what went wrong, and where it is.
+    pub fn told_by_scheduler(&self) -> String {
+        self.lock().told("scheduler")
+    }
+
     /// Process ids of everything that runs, the tasks among them.
     pub fn processes(&self) -> Vec<u32> {
         self.lock().processes()

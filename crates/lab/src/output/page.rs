@@ -17,6 +17,14 @@ pub(super) fn page(results: &Results) -> String {
     if results.interrupted {
         page.paragraph("This run was ended before its time. What follows is what had been measured until then.");
     }
+    if let Some(reason) = &results.failed {
+        page.paragraph(&format!("This run failed: {reason}"));
+        if results.patterns.is_empty() {
+            page.paragraph("No task was measured. The logs are beside this page.");
+            return page.html();
+        }
+        page.paragraph("What follows is what had been measured until then.");
+    }
     page.paragraph(&what_ran(results));
     figures(&mut page, results);
     page.chart(&charts::idle(results));

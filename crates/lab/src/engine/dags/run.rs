@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use airflow::api::TaskInstance;
+use airflow::log::telling;
 use airflow::{Api, ApiError};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -50,6 +51,11 @@ impl DagControl {
     fn check(&self) -> Result<()> {
         self.native.as_ref().map_or(Ok(()), SharedNative::check)
     }
+
+    /// What the log of the scheduler tells, which starts the tasks; nothing if it is somewhere else.
+    fn told(&self) -> String {
+        self.native.as_ref().map(SharedNative::told_by_scheduler).unwrap_or_default()
+    }
 }
 
 impl Control for DagControl {
@@ -69,7 +75,7 @@ impl Control for DagControl {
 /// Runs the job to its end, or until it is cut.
 pub(super) fn watch(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done> {
     if job.unpause {
-        api.unpause(job.dag)?;
+        patiently(control, || api.unpause(job.dag)).context("cannot unpause the DAG")?;
     }
     patiently(control, || api.trigger(job.dag, &job.run, &job.conf))
         .context("cannot trigger the DAG")?;
@@ -101,9 +107,10 @@ fn watch_triggered(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done
         }
         if moved.elapsed() > job.standstill_max {
             bail!(
-                "nothing has moved in the DAG run {} for {:?}; does another run of this DAG go on, or are Airflow's slots taken?",
+                "nothing has moved in the DAG run {} for {:?}; does another run of this DAG go on, or are Airflow's slots taken?{}",
                 job.run,
-                job.standstill_max
+                job.standstill_max,
+                control.told()
             );
         }
         std::thread::sleep(POLL_INTERVAL);
@@ -113,7 +120,7 @@ fn watch_triggered(api: &Api, job: &DagJob, control: &DagControl) -> Result<Done
         tasks.iter().find(|task| !is_call(task) && task.state.as_deref() == Some("failed"))
         && !control.is_cut()
     {
-        bail!("the DAG's first task failed: {}", reason(api, job, plan));
+        bail!("the DAG's first task failed: {}", reason(api, job, plan, control));
     }
     read_out(api, job, control, tasks)
 }
@@ -203,14 +210,20 @@ fn record(task: &TaskInstance, left: Option<Value>) -> TaskRecord {
     TaskRecord { outcome, cpu_s, memory_bytes }
 }
 
-/// The line of a task's log that says why it failed.
-fn reason(api: &Api, job: &DagJob, task: &TaskInstance) -> String {
-    let log = api.log(job.dag, &job.run, task).unwrap_or_default();
+/// Why a task failed: the line of its log that is meant for people, or else the errors in it. A task that has
+/// no log was never begun, and the scheduler knows why.
+fn reason(api: &Api, job: &DagJob, task: &TaskInstance, control: &DagControl) -> String {
+    let log = patiently(control, || api.log(job.dag, &job.run, task)).unwrap_or_default();
+    let told = told(&log);
+    if told.is_empty() {
+        return format!("see the log of {} in Airflow{}", task.task_id, control.told());
+    }
+    told.join("\n    ")
+}
+
+fn told(log: &str) -> Vec<String> {
     let line = log.lines().rfind(|line| REASONS.iter().any(|name| line.contains(name)));
-    line.map_or_else(
-        || format!("see the log of {} in Airflow", task.task_id),
-        |line| line.trim().to_owned(),
-    )
+    line.map_or_else(|| telling(log), |line| vec![line.trim().to_owned()])
 }
 
 /// The most tasks that ran at once.
@@ -239,7 +252,7 @@ const REASONS: [&str; 1] = ["SettingsError"];
 /// If it were shorter, the web server's work for the lab would show in what is measured.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
-const BUSY_TIME_MAX: Duration = Duration::from_secs(120);
+const BUSY_TIME_MAX: Duration = Duration::from_secs(300);
 const END_TRIES: u32 = 5;
 
 #[cfg(test)]
@@ -261,6 +274,20 @@ mod tests {
         let tasks = tasks.map(|(start, end)| task("success", start, end));
         assert_eq!(peak_running(&tasks), 2);
         assert_eq!(peak_running(&[]), 0);
+    }
+
+    #[test]
+    fn a_failed_task_is_explained_by_its_log() {
+        let meant = "INFO - begin\nERROR - Task failed with exception: FinalSettingsError: NEO4J_URI is not set\nERROR - later\n";
+        assert_eq!(
+            told(meant),
+            ["ERROR - Task failed with exception: FinalSettingsError: NEO4J_URI is not set"]
+        );
+        assert_eq!(
+            told("INFO - begin\nERROR - no room on the disk\n"),
+            ["ERROR - no room on the disk"]
+        );
+        assert!(told("").is_empty());
     }
 
     #[test]
