@@ -17,21 +17,29 @@ pub struct Arguments {
     server: ServerOptions,
     #[command(flatten)]
     airflow: NativeOptions,
-    /// How many tasks run at once; Airflow's `parallelism`
-    #[arg(long, default_value_t = 32)]
-    parallelism: usize,
+    /// How many tasks run at once; Airflow's `parallelism` [default: AIRFLOW__CORE__PARALLELISM, or 32]
+    #[arg(long)]
+    parallelism: Option<usize>,
     /// How many connections to the server the pooler of the pooled DAG may have
     #[arg(long, default_value_t = 4)]
     pool_size: usize,
     /// Where to put a folder with Airflow's logs
     #[arg(long, default_value = "boltbouncer-airflow")]
     out: PathBuf,
+    /// Start nothing; remove the installed versions of Airflow from the cache
+    #[arg(long, conflicts_with_all = ["airflow_version", "executor", "airflow_python", "airflow_port"])]
+    clean: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    for (value, name) in
-        [(arguments.parallelism, "--parallelism"), (arguments.pool_size, "--pool-size")]
-    {
+    if arguments.clean {
+        return clean();
+    }
+    let parallelism = arguments
+        .parallelism
+        .or_else(::airflow::native::parallelism_of_environment)
+        .unwrap_or(PARALLELISM);
+    for (value, name) in [(parallelism, "--parallelism"), (arguments.pool_size, "--pool-size")] {
         if value == 0 {
             bail!("{name} 0 would run nothing; give at least 1");
         }
@@ -43,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let settings = PlaygroundSettings {
         server,
         airflow: arguments.airflow.native()?,
-        parallelism: arguments.parallelism,
+        parallelism,
         pool_size: arguments.pool_size,
         out: arguments.out.clone(),
     };
@@ -54,6 +62,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&playground);
         playground.stay(&stop).await
     })
+}
+
+fn clean() -> Result<()> {
+    let cleaned = ::airflow::Cache::of_user()?.clean()?;
+    if cleaned.installations.is_empty() {
+        println!("No version of Airflow is installed in the cache.");
+        return Ok(());
+    }
+    for name in &cleaned.installations {
+        println!("removed {name}");
+    }
+    println!("The disk has {} bytes more ({} MB).", cleaned.bytes, cleaned.bytes / 1_000_000);
+    if cleaned.kept_by_uv_bytes > 0 {
+        println!(
+            "Another {} bytes are in the cache of uv; `uv cache clean` removes them.",
+            cleaned.kept_by_uv_bytes
+        );
+    }
+    Ok(())
 }
 
 fn print(playground: &Playground) {
@@ -67,3 +94,6 @@ fn print(playground: &Playground) {
     println!("logs       {}", playground.folder.join("airflow/logs").display());
     println!("Unpause and trigger the DAGs there; Ctrl-C ends everything.");
 }
+
+/// Airflow's own default.
+pub const PARALLELISM: usize = 32;

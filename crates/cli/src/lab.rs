@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use ::airflow::native::parallelism_of_environment;
 use anyhow::{Context, Result, bail};
 use lab::results::Results;
 use lab::{Engine, Pattern, ServerChoice, Settings, Stop, Worker, expectations};
 
+use crate::airflow::PARALLELISM;
 use crate::airflow_options::AirflowOptions;
 use crate::server_options::{NamedServer, ServerOptions};
 use crate::terminal::say;
@@ -28,8 +30,9 @@ pub struct Arguments {
     #[arg(long, default_value_t = 100)]
     tasks: usize,
     /// How many tasks run at once, each in a process; like Airflow's `parallelism`
-    #[arg(long, default_value_t = 32)]
-    parallelism: usize,
+    /// [default: 32; with an Airflow that is set up for the run, AIRFLOW__CORE__PARALLELISM if that is set]
+    #[arg(long)]
+    parallelism: Option<usize>,
     /// How many database calls each task makes
     #[arg(long, default_value_t = 5)]
     calls: usize,
@@ -87,6 +90,15 @@ impl Default for Arguments {
         let command = Self::augment_args(clap::Command::new("lab"));
         let matches = command.get_matches_from(["lab"]);
         Self::from_arg_matches(&matches).expect("every argument has a default")
+    }
+}
+
+impl Arguments {
+    /// How many tasks run at once.
+    fn parallelism(&self) -> usize {
+        let is_airflow = self.engine == EngineKind::Airflow;
+        let of_environment = || parallelism_of_environment().filter(|_| is_airflow);
+        self.parallelism.or_else(of_environment).unwrap_or(PARALLELISM)
     }
 }
 
@@ -183,7 +195,7 @@ fn settings(arguments: &Arguments, named: Option<NamedServer>) -> Result<Setting
     Ok(Settings {
         patterns,
         tasks: arguments.tasks,
-        parallelism: arguments.parallelism,
+        parallelism: arguments.parallelism(),
         calls: arguments.calls,
         hold: Duration::from_millis(arguments.hold_ms),
         query: arguments.query.clone(),
@@ -198,7 +210,7 @@ fn settings(arguments: &Arguments, named: Option<NamedServer>) -> Result<Setting
 fn check_numbers(arguments: &Arguments) -> Result<()> {
     for (value, name) in [
         (arguments.tasks, "--tasks"),
-        (arguments.parallelism, "--parallelism"),
+        (arguments.parallelism(), "--parallelism"),
         (arguments.calls, "--calls"),
         (arguments.pool_size, "--pool-size"),
     ] {
@@ -254,7 +266,7 @@ fn unnamed_server(engine: &Engine) -> Result<ServerChoice> {
 /// Checks the limit of open files. This process holds the pipes to the tasks, and also the server's side of
 /// their connections if the embedded server or the pooler runs here.
 fn check_open_files(patterns: &[Pattern], arguments: &Arguments) -> Result<()> {
-    let at_once = arguments.tasks.min(arguments.parallelism);
+    let at_once = arguments.tasks.min(arguments.parallelism());
     let each = patterns
         .iter()
         .map(|pattern| pattern.connections_per_task(arguments.calls))
