@@ -93,7 +93,7 @@ def document(runs):
     return f"""# Airflow on a busy machine
 
 Made by `scripts/airflow-busy` on {documents.today()}; {documents.machine()}. While {os.cpu_count()} busy loops ran beside it,
-`boltbouncer lab --engine airflow --tasks {TASKS} --calls {CALLS} --parallelism {PARALLELISM}` set up, ran and ended a whole Airflow with
+`boltbouncer lab --engine airflow --preset unlimited --tasks {TASKS} --calls {CALLS} --parallelism {PARALLELISM}` set up, ran and ended a whole Airflow with
 LocalExecutor and PostgreSQL, {len(runs)} times one after the other. A run is complete if the lab says so and every task of its four
 patterns succeeded.
 
