@@ -81,18 +81,19 @@ class Room:
 
 
 def fill(uri, pid):
-    """Opens connections, each with one query, until the server takes no more."""
+    """Opens connections, each with one query, until the server answers no more."""
     at_rest = len(os.listdir(f"/proc/{pid}/fd"))
-    clients = []
+    clients, answered = [], 0
     socket.setdefaulttimeout(SILENCE_S)
     try:
         while len(clients) < CONNECTIONS_MAX:
             clients.append(RawClient(uri))
             clients[-1].query_once()
+            answered += 1
     except OSError:
         pass  # It is full: the kernel takes the connection, and nobody answers on it.
     finally:
         socket.setdefaulttimeout(None)
         for client in clients:
             client.socket.close()
-    return Room(at_rest, len(clients) - 1 if len(clients) < CONNECTIONS_MAX else len(clients))
+    return Room(at_rest, answered)
