@@ -14,6 +14,13 @@ pub struct Measure {
     absent: &'static str,
 }
 
+/// A measure is known by its name.
+impl PartialEq for Measure {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Count,

@@ -47,13 +47,15 @@ impl TaskRecord {
 #[derive(Debug, Default)]
 pub(crate) struct Lifelines {
     state: Mutex<State>,
-    cut: Condvar,
+    stirred: Condvar,
     done: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     is_cut: bool,
+    /// How often something happened that a slot without a task may wait for.
+    stirs: u64,
     /// By process id.
     held: HashMap<u32, ChildStdin>,
 }
@@ -64,13 +66,28 @@ impl Lifelines {
         let mut state = self.lock();
         state.is_cut = true;
         state.held.clear();
-        self.cut.notify_all();
+        self.stirred.notify_all();
     }
 
-    /// Waits so long, or until everything is cut.
-    fn rest(&self, time: Duration) {
+    /// Something has happened that a slot without a task may wait for.
+    fn stir(&self) {
+        self.lock().stirs += 1;
+        self.stirred.notify_all();
+    }
+
+    /// How often something has happened so far.
+    fn stirs(&self) -> u64 {
+        self.lock().stirs
+    }
+
+    /// Waits so long at most, until more has happened than `seen`, or everything is cut.
+    fn rest(&self, seen: u64, time: Option<Duration>) {
         let state = self.lock();
-        let _ = self.cut.wait_timeout_while(state, time, |state| !state.is_cut);
+        let rests = |state: &mut State| !state.is_cut && state.stirs == seen;
+        match time {
+            Some(time) => drop(self.stirred.wait_timeout_while(state, time, rests)),
+            None => drop(self.stirred.wait_while(state, rests)),
+        }
     }
 
     pub fn is_cut(&self) -> bool {
@@ -133,6 +150,7 @@ pub(crate) fn run_all(tasks: &Tasks<'_>, lifelines: &Lifelines) -> Result<Vec<Ta
             let record = record.inspect_err(|_| lifelines.cut());
             let failed = matches!(&record, Ok(Some(record)) if record.has_failed());
             queue.ended(&attempt, failed);
+            lifelines.stir();
             if let Some(record) = record? {
                 lifelines.count_if(!failed || attempt.is_last(tasks.retry));
                 records.push(record);

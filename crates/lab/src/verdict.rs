@@ -15,12 +15,6 @@ pub struct Verdict {
     pub rows: Vec<Measure>,
 }
 
-impl PartialEq for Measure {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
 pub fn verdict(results: &Results) -> Verdict {
     Verdict { sentence: sentence(results), rows: rows(results) }
 }

@@ -14,7 +14,6 @@ pub struct Chart {
     /// What the y axis counts, for example `connections`.
     pub unit: String,
     pub series: Vec<Series>,
-    pub bands: Vec<Band>,
     /// Values that can't be passed.
     pub limits: Vec<Limit>,
     /// Names of places on the x axis; seconds if there are none.
@@ -40,15 +39,6 @@ pub struct Limit {
     pub value: f64,
 }
 
-/// A span of time in which one thing ran.
-#[derive(Clone, Debug)]
-pub struct Band {
-    pub label: String,
-    pub colour: Colour,
-    pub from: f64,
-    pub to: f64,
-}
-
 impl Draw for Chart {
     fn drawing(&self, width: f64) -> Drawing {
         let legend = self.legend(width);
@@ -63,7 +53,6 @@ impl Draw for Chart {
             text: self.title.clone(),
         }];
         self.draw_legend(&mut shapes, &legend);
-        self.draw_bands(&mut shapes, &frame);
         frame.draw_axes(&mut shapes, &self.unit, &self.labels);
         for limit in &self.limits {
             frame.draw_limit(&mut shapes, limit);
@@ -117,23 +106,6 @@ impl Chart {
             });
         }
     }
-
-    fn draw_bands(&self, shapes: &mut Vec<Shape>, frame: &Frame) {
-        for band in &self.bands {
-            let (from, to) = (frame.x(band.from), frame.x(band.to));
-            shapes.push(Shape::Area {
-                ink: Ink::Of(band.colour),
-                corner: (from, frame.top),
-                width: (to - from).max(1.0),
-                height: frame.bottom - frame.top,
-            });
-            shapes.push(muted(
-                (f64::midpoint(from, to), frame.top - 6.0),
-                Anchor::Middle,
-                band.label.clone(),
-            ));
-        }
-    }
 }
 
 /// What is written beside the data.
@@ -161,12 +133,6 @@ mod tests {
                 colour: Colour::Blue,
                 dashed: false,
                 points: vec![(0.0, 0.0), (1.0, 160.0), (9.0, 3.0)],
-            }],
-            bands: vec![Band {
-                label: "problematic".into(),
-                colour: Colour::Vermilion,
-                from: 0.0,
-                to: 5.0,
             }],
             limits: Vec::new(),
             labels: Vec::new(),
@@ -226,7 +192,6 @@ mod tests {
     fn named_places_take_the_place_of_seconds() {
         let named = Chart {
             labels: ["p50", "p99", "max"].map(String::from).into(),
-            bands: Vec::new(),
             series: vec![Series {
                 points: vec![(0.0, 1.1), (2.0, 1.25)],
                 ..chart().series[0].clone()

@@ -58,13 +58,6 @@ pub(crate) enum Shape {
         anchor: Anchor,
         text: String,
     },
-    /// A rectangle that lets show through what lies below it.
-    Area {
-        ink: Ink,
-        corner: Point,
-        width: f64,
-        height: f64,
-    },
     Text {
         ink: Ink,
         at: Point,
@@ -181,4 +174,3 @@ impl std::fmt::Display for Rgb {
 
 /// How long a dash is, and the gap after it.
 pub(crate) const DASH: [f64; 2] = [5.0, 4.0];
-pub(crate) const AREA_OPACITY: f64 = 0.1;

@@ -2,7 +2,7 @@
 //! self-contained HTML pages. It computes nothing that a reader would take for a measurement.
 //!
 //! - [`bars`]: a result at a glance
-//! - [`chart`]: lines over time, with peaks, limits, and the spans of what ran
+//! - [`chart`]: lines over time, with peaks and limits
 //! - [`picture`]: a chart as PNG
 //! - [`page`]: an HTML page that opens from disk, in light and dark, on a desk and on a phone
 //! - [`table`]: rows and columns for the terminal and for HTML
@@ -19,7 +19,7 @@ mod typeface;
 mod wrap;
 
 pub use bars::{Bar, Bars, Group, Tone};
-pub use chart::{Band, Chart, Colour, Limit, Series};
+pub use chart::{Chart, Colour, Limit, Series};
 pub use drawing::Draw;
 pub use page::{Link, Page};
 pub use picture::{PictureError, png};

@@ -5,9 +5,7 @@ use tiny_skia::{
     Color, FillRule, LineJoin, Paint, PathBuilder, Pixmap, Rect, StrokeDash, Transform,
 };
 
-use crate::drawing::{
-    AREA_OPACITY, DASH, Draw, Drawing, Point, Rgb, STANDALONE_WIDTH, Shape, Stroke,
-};
+use crate::drawing::{DASH, Draw, Drawing, Point, Rgb, STANDALONE_WIDTH, Shape, Stroke};
 use crate::svg::GROUND;
 use crate::typeface::Typeface;
 
@@ -47,11 +45,6 @@ impl Canvas {
             }
             Shape::Path { ink, stretches, stroke } => {
                 self.stroke(stretches, opaque(ink.rgb()), *stroke);
-            }
-            Shape::Area { ink, corner, width, height } => {
-                let mut colour = opaque(ink.rgb());
-                colour.set_alpha(AREA_OPACITY as f32);
-                self.fill(*corner, (*width, *height), colour);
             }
             Shape::Bar { ink, corner, width, height } => {
                 self.fill(*corner, (*width, *height), opaque(ink.rgb()));

@@ -3,9 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::drawing::{
-    AREA_OPACITY, Anchor, Colour, DASH, Drawing, Ink, Point, Rgb, Shape, Stroke, Weight,
-};
+use crate::drawing::{Anchor, Colour, DASH, Drawing, Ink, Point, Rgb, Shape, Stroke, Weight};
 use harmless::html as escape;
 
 /// For a page, which must have [`series_style`] and colours for the other classes.
@@ -87,15 +85,6 @@ fn write_shape(svg: &mut String, shape: &Shape) {
             Length(*height),
         ),
         Shape::Value { ink, at, anchor, text } => write_value(svg, *ink, *at, *anchor, text),
-        Shape::Area { ink, corner: (x, y), width, height } => write!(
-            svg,
-            "<rect class=\"{} fill\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" opacity=\"{AREA_OPACITY}\"/>",
-            ink.class().unwrap_or_default(),
-            Length(*x),
-            Length(*y),
-            Length(*width),
-            Length(*height),
-        ),
         Shape::Text { ink, at: (x, y), anchor, size, weight, text } => write!(
             svg,
             "<text{} x=\"{}\" y=\"{}\" font-size=\"{size}\"{}{}>{}</text>",

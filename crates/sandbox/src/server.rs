@@ -53,10 +53,9 @@ impl Sandbox {
         let engine = EngineThreads::start(settings.max_threads).map_err(StartError::Threads)?;
         let books = Arc::new(Books::default());
         let certificate = if settings.tls { Some(self_signed(address)?) } else { None };
-        let (books_kept, threads) = (books.clone(), engine.handle());
-        let shared = Shared::new(address, served, settings, books_kept, certificate, threads);
-        let shared = Arc::new(shared);
-        let accepting = tokio::spawn(accept(listener, shared));
+        let threads = engine.handle();
+        let shared = Shared::new(address, served, settings, books.clone(), certificate, threads);
+        let accepting = tokio::spawn(accept(listener, Arc::new(shared)));
         Ok(Self { address, books, accepting, _engine: engine })
     }
 

@@ -7,7 +7,7 @@ use super::comparison::{Detail, comparison, table};
 use super::{charts, words};
 use crate::expectations;
 use crate::measures::{
-    CONNECTING, DONE, FAILED, LOGIN_CPU, OPENED, PEAK, REFUSED, RETRIED, WAITED,
+    CONNECTING, DONE, FAILED, LOGIN_CPU, Measure, OPENED, PEAK, REFUSED, RETRIED, WAITED,
 };
 use crate::results::{PatternResult, Results};
 use crate::settings::Pattern;
@@ -76,23 +76,22 @@ fn what_ran_in_short(results: &Results) -> String {
 /// What follows from these numbers.
 fn advice(results: &Results) -> Vec<(String, Option<Link>)> {
     let has_run = |pattern| results.names().contains(&pattern);
-    let differs = |measure: crate::measures::Measure| {
-        verdict::remedy(results).is_some_and(|remedy| {
-            let (first, other) = (results.names()[0], remedy);
-            let median = |pattern| measure.value(results, pattern).map(|value| value.median);
-            median(first) > median(other)
-        })
+    // Whether the remedy lowers it.
+    let falls = |measure: Measure| {
+        let median = |pattern| measure.value(results, pattern).map(|value| value.median);
+        let remedy = verdict::remedy(results);
+        remedy.is_some_and(|remedy| median(results.names()[0]) > median(remedy))
     };
     let is_embedded = results.target.embedded;
     let uri = if is_embedded { "bolt://your-server:7687" } else { results.target.uri.as_str() };
     let mut advice = Vec::new();
-    if has_run(Pattern::Pooled) && differs(OPENED) {
+    if has_run(Pattern::Pooled) && falls(OPENED) {
         advice.push((words::try_pooler(uri), None));
     }
     if has_run(Pattern::Improved) {
         advice.push((words::REUSE_DRIVERS.into(), Some(words::driver_manual())));
     }
-    if differs(FAILED) {
+    if falls(FAILED) {
         advice.push((words::NO_RETRIES_NEEDED.into(), Some(words::airflow_retries())));
     }
     if is_embedded {

@@ -42,8 +42,8 @@ struct State {
 /// What a slot that is free does.
 enum Turn {
     Run(Attempt),
-    /// Look again after this time.
-    Wait(Duration),
+    /// Look again after this time, or when something has ended.
+    Wait(Option<Duration>),
     Over,
 }
 
@@ -55,9 +55,11 @@ impl TaskQueue {
     /// Waits for what is to run next. `None` if nothing is left, or all is cut.
     pub fn next(&self, lifelines: &Lifelines) -> Option<Attempt> {
         while !lifelines.is_cut() {
+            // Before the look, so that nothing is missed that ends meanwhile.
+            let seen = lifelines.stirs();
             match self.turn(Instant::now()) {
                 Turn::Run(attempt) => return Some(attempt),
-                Turn::Wait(time) => lifelines.rest(time),
+                Turn::Wait(time) => lifelines.rest(seen, time),
                 Turn::Over => return None,
             }
         }
@@ -80,9 +82,9 @@ impl TaskQueue {
                 state.running += 1;
                 Turn::Run(attempt)
             }
-            (None, Some(due)) => Turn::Wait(due - now),
+            (None, Some(due)) => Turn::Wait(Some(due - now)),
             // One that runs may fail, and be due again.
-            (None, None) if state.running > 0 && self.retry.retries > 0 => Turn::Wait(LOOK_AGAIN),
+            (None, None) if state.running > 0 && self.retry.retries > 0 => Turn::Wait(None),
             (None, None) => Turn::Over,
         }
     }
@@ -101,9 +103,6 @@ impl TaskQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// A slot without a task looks whether another one's has failed.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

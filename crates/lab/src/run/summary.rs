@@ -23,13 +23,15 @@ impl TaskSummary {
     pub fn new(total: usize, records: &[TaskRecord]) -> Self {
         let outcomes = || records.iter().map(|record| &record.outcome);
         let by_task = by_task(records);
+        let call_ms = Spread::of(records.iter().flat_map(calls_ms).collect());
+        let slow_ms = call_ms.map_or(0.0, |ms| ms.p50) + WAITED_MS;
         Self {
-            tasks: tasks(total as u64, records, &by_task),
+            tasks: tasks(total as u64, records, &by_task, slow_ms),
             drivers_created: outcomes().map(|outcome| outcome.drivers_created).sum(),
             first_answer: first_answer(records),
             connecting: connecting(records),
             query_ms: Spread::of(outcomes().flat_map(|outcome| outcome.query_ms.clone()).collect()),
-            call_ms: Spread::of(records.iter().flat_map(calls_ms).collect()),
+            call_ms,
             task_s: Spread::of(by_task.values().filter_map(|tries| seconds(tries)).collect()),
             cpu_s: records.iter().map(|record| record.cpu_s).sum(),
             memory_bytes: records.iter().map(|record| record.memory_bytes).max().unwrap_or(0),
@@ -51,15 +53,18 @@ fn by_task(records: &[TaskRecord]) -> BTreeMap<usize, Attempts<'_>> {
     by_task
 }
 
-fn tasks(total: u64, records: &[TaskRecord], by_task: &BTreeMap<usize, Attempts<'_>>) -> Tasks {
+/// A task with a call that took longer than `slow_ms` has waited.
+fn tasks(
+    total: u64,
+    records: &[TaskRecord],
+    by_task: &BTreeMap<usize, Attempts<'_>>,
+    slow_ms: f64,
+) -> Tasks {
     let last = || by_task.values().filter_map(|attempts| attempts.last().copied());
     let failed = last().filter(|record| record.has_failed()).count() as u64;
     let finished = by_task.len() as u64;
-    let median_ms =
-        Spread::of(records.iter().flat_map(calls_ms).collect()).map_or(0.0, |ms| ms.p50);
     let has_waited = |attempts: &&Attempts<'_>| {
-        let slow =
-            |record: &&TaskRecord| calls_ms(record).iter().any(|ms| *ms > median_ms + WAITED_MS);
+        let slow = |record: &&TaskRecord| calls_ms(record).iter().any(|ms| *ms > slow_ms);
         // What Airflow tells of a task is its last attempt, with its number.
         attempts.last().is_some_and(|last| last.attempt > 1) || attempts.iter().any(slow)
     };

@@ -17,10 +17,7 @@ pub(super) struct Frame {
 impl Frame {
     pub fn new(chart: &Chart, width: f64, above: f64) -> Self {
         let points = || chart.series.iter().flat_map(|series| &series.points);
-        let last = points()
-            .map(|(x, _)| *x)
-            .chain(chart.bands.iter().map(|band| band.to))
-            .fold(1.0, f64::max);
+        let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
         let most = if width < 600.0 { 4.0 } else { 8.0 };
         let seconds = match chart.labels.len() {
             0 => Axis::exact(last, most, 1.0),
