@@ -98,7 +98,7 @@ fn an_airflow_that_does_not_start_says_why_and_leaves_logs_and_a_page() {
     for expected in [
         "passed on to Airflow: AIRFLOW__CORE__PARALLELISM=3",
         "takes only time-outs, retries and limits: AIRFLOW__CORE__EXECUTOR",
-        "0 s  making Airflow's tables",
+        " s  making Airflow's tables",
         "airflow db migrate failed",
         "\n    sqlalchemy.exc.OperationalError: no <room> left",
         "its log is ",
