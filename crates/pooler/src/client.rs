@@ -5,7 +5,6 @@ mod view;
 
 use std::future::poll_fn;
 use std::io;
-use std::num::NonZeroU32;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,10 +37,19 @@ pub(crate) struct Client {
     stalled: Option<Box<(Instant, u64)>>,
     /// Since when half a request has been here, while nothing else is under way.
     half_since: Option<Box<Instant>>,
-    /// Since when it has nothing under way, in seconds after it has come. Clients are many.
-    idle_since_s: Option<NonZeroU32>,
+    idleness: Idleness,
     /// Bytes that the metrics know of already.
     counted: (u64, u64),
+}
+
+/// Whether a client has nothing under way, and since when if a limit depends on it: to read the clock
+/// after each unit of work would be felt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idleness {
+    Busy,
+    Untimed,
+    /// In seconds after the client has come. Clients are many.
+    Since(u32),
 }
 
 /// What ended a wait for the client.
@@ -88,7 +96,7 @@ impl Client {
             negotiated,
             stalled: None,
             half_since: None,
-            idle_since_s: None,
+            idleness: Idleness::Busy,
             counted: (0, 0),
         }
     }
@@ -124,9 +132,9 @@ impl Client {
 
     /// Notes that nothing is under way, and whether half a request has been sent.
     pub fn note_idle(&mut self) {
-        // Rounded up, so that no limit is too short.
-        let seconds = u32::try_from(self.entry.since().elapsed().as_secs() + 1).unwrap_or(u32::MAX);
-        self.idle_since_s = self.idle_since_s.or(NonZeroU32::new(seconds));
+        if self.idleness == Idleness::Busy {
+            self.idleness = Idleness::Untimed;
+        }
         let is_half = self.view.is_logged_in() && self.inbox.is_inside_request(&self.wire.input);
         self.half_since = match self.half_since.take() {
             _ if !is_half => None,
@@ -143,7 +151,17 @@ impl Client {
     /// A whole request has come.
     pub fn request_is_whole(&mut self) {
         self.half_since = None;
-        self.idle_since_s = None;
+        self.idleness = Idleness::Busy;
+    }
+
+    /// The time of a client with nothing to do begins when it is first waited for while that time is
+    /// limited.
+    fn time_idleness(&mut self, shared: &Shared) {
+        if self.idleness == Idleness::Untimed && shared.limits_idleness() {
+            // Rounded up, so that no limit is too short.
+            let seconds = self.entry.since().elapsed().as_secs() + 1;
+            self.idleness = Idleness::Since(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
     }
 
     /// What has arrived next, be it the middle of a request.
@@ -193,6 +211,7 @@ impl Client {
             if drain == Drain::Heeded && self.entry.poll_draining(cx) {
                 return Poll::Ready(Woken::Draining);
             }
+            self.time_idleness(shared);
             // The client's own limits may have begun with what could not be written just now.
             let due = due.into_iter().chain(self.due(shared)).min();
             alarm.poll(cx, due).map(|()| Woken::Alarm)
@@ -246,12 +265,14 @@ impl Client {
         let request = self.half_since.as_deref().map(|since| {
             (*since + shared.limits().client_request_timeout.0, Reason::ClientRequestTimeout)
         });
-        let idle = self.idle_since_s.filter(|_| self.view.is_logged_in()).and_then(|seconds| {
-            let limit = shared.limits().client_idle_timeout.limit()?;
-            let since = self.entry.since() + Duration::from_secs(seconds.get().into());
-            Some((since + limit, Reason::ClientIdleTimeout))
-        });
-        [login, stall, request, idle]
+        [login, stall, request, self.idle_limit(shared)]
+    }
+
+    fn idle_limit(&self, shared: &Shared) -> Option<(Instant, Reason)> {
+        let Idleness::Since(seconds) = self.idleness else { return None };
+        let limit = shared.limits().client_idle_timeout.limit()?;
+        let since = self.entry.since() + Duration::from_secs(seconds.into());
+        self.view.is_logged_in().then_some((since + limit, Reason::ClientIdleTimeout))
     }
 
     /// Writes what the socket takes now. What it does not take, or refuses, is dealt with by the

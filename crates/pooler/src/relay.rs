@@ -161,7 +161,7 @@ impl<'a> Pump<'a> {
         self.note_lag();
         self.on_woken(woken);
         // Whatever woke it: a side that always has something to say does not keep a limit from passing.
-        self.see_to_limits();
+        self.see_to_limits(due);
     }
 
     fn on_woken(&mut self, woken: Woken<Heard>) {
@@ -181,8 +181,9 @@ impl<'a> Pump<'a> {
         self.feed(Event::ClientLeft);
     }
 
-    /// Does what is due. Limits are looked up again for that: they may have been reloaded.
-    fn see_to_limits(&mut self) {
+    /// Does what is due; before the wait that was from `due` on, and what has begun since then is not
+    /// due yet. Limits are looked up again for that: they may have been reloaded.
+    fn see_to_limits(&mut self, due: Option<Instant>) {
         if self.unit.is_over() {
             return;
         }
@@ -191,7 +192,7 @@ impl<'a> Pump<'a> {
             self.count(reason);
             self.client_left();
         }
-        if self.expired().is_none() {
+        if due.is_none_or(|due| self.now < due) {
             return;
         }
         let silence = self.lease.as_ref().and_then(|lease| lease.receive_timeout);
@@ -213,7 +214,7 @@ impl<'a> Pump<'a> {
     /// Tells the unit what has happened, with the bytes of it, and does what it asks for.
     fn feed_with(&mut self, event: Event, bytes: &mut BytesMut) -> Effects {
         let effects = self.with_tracker(|unit, tracker, now| unit.handle(tracker, event, now));
-        for effect in effects {
+        for effect in effects.iter() {
             self.carry_out(effect, bytes);
         }
         effects

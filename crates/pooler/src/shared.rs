@@ -70,6 +70,11 @@ impl Shared {
         self.around.limits.now()
     }
 
+    /// Whether clients with nothing to do have to go some time.
+    pub fn limits_idleness(&self) -> bool {
+        self.around.limits.limits_idleness()
+    }
+
     pub fn metrics(&self) -> &Metrics {
         &self.around.metrics
     }

@@ -11,7 +11,7 @@ use crate::credential::Credential;
 use crate::server::Upstream;
 
 /// Tells the connections of one pool apart, from the moment in which opening them is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub u64);
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The connections of one class that are held by units of work: those at work, those that rest, and
 //! those that are on their way back because others wait for them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use super::connection::ConnectionId;
 use super::hold::{Held, Hold};
 
-/// Each connection is in one of the three.
+/// Each connection is in one of the three. They change with every unit of work and are short: hashing
+/// would cost more than comparing.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    working: HashMap<ConnectionId, Arc<Hold>>,
-    parked: HashMap<ConnectionId, Arc<Hold>>,
-    leaving: HashMap<ConnectionId, Arc<Hold>>,
+    working: BTreeMap<ConnectionId, Arc<Hold>>,
+    parked: BTreeMap<ConnectionId, Arc<Hold>>,
+    leaving: BTreeMap<ConnectionId, Arc<Hold>>,
 }
 
 impl Leases {
@@ -49,7 +50,7 @@ impl Leases {
 
     /// Parks those that have rested since `before`.
     pub fn park(&mut self, before: Instant) {
-        self.parked.extend(self.working.extract_if(|_, hold| hold.park(before)));
+        self.parked.extend(self.working.extract_if(.., |_, hold| hold.park(before)));
     }
 
     /// The client of a parked connection goes on.
@@ -76,6 +77,6 @@ impl Leases {
 
     pub fn held(&self) -> impl Iterator<Item = Held> {
         let lists = [&self.working, &self.parked, &self.leaving];
-        lists.into_iter().flat_map(HashMap::values).filter_map(|hold| hold.held())
+        lists.into_iter().flat_map(BTreeMap::values).filter_map(|hold| hold.held())
     }
 }

@@ -87,7 +87,7 @@ impl Pump<'_> {
                 }
                 Woken::Alarm => {}
             }
-            self.see_to_limits();
+            self.see_to_limits(due);
         }
         Ok(None)
     }

@@ -59,7 +59,7 @@ impl Pump<'_> {
     /// Others wait for the connection, and the pool has decided that it is this client that has to give
     /// it back.
     pub(super) fn contended(&mut self) {
-        let ends = self.feed(Event::Contended).into_iter().next().is_some();
+        let ends = !self.feed(Event::Contended).is_empty();
         match &self.lease {
             Some(lease) if ends => lease.hold().leaves(),
             Some(lease) => lease.rests(None),

@@ -19,7 +19,7 @@ impl Pump<'_> {
                 self.feed(Event::ResetWanted);
             }
             let Some(event) = front else { return Ok(()) };
-            if self.feed(event).into_iter().any(|effect| effect == Effect::Hold) {
+            if self.feed(event).contains(Effect::Hold) {
                 return Ok(());
             }
         }

@@ -177,18 +177,22 @@ impl Effects {
         self.length += 1;
     }
 
+    /// In their order.
+    pub fn iter(&self) -> impl Iterator<Item = Effect> {
+        self.effects[..self.length].iter().flatten().copied()
+    }
+
+    pub fn contains(&self, effect: Effect) -> bool {
+        self.iter().any(|one| one == effect)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Whether the connection is being given up.
     pub fn give_up(&self) -> bool {
-        self.into_iter().any(|effect| matches!(effect, Effect::Lose(_)))
-    }
-}
-
-impl IntoIterator for Effects {
-    type Item = Effect;
-    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Effect>, EFFECTS_MAX>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.effects.into_iter().flatten()
+        self.iter().any(|effect| matches!(effect, Effect::Lose(_)))
     }
 }
 

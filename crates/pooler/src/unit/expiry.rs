@@ -152,6 +152,7 @@ impl Unit {
     }
 
     /// When a limit is reached, if it can be as things stand.
+    #[inline]
     pub fn due(&self, tracker: &Tracker, expiry: Expiry) -> Option<Instant> {
         let Times { limits, began, own, told_alive, silent, abandoned, .. } = self.times;
         let works = matches!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bolt::Response;
 use conversation::{Clock, Head, Peer, Problem, Setup, Stream, expect_equal, response};
-use pooler::{Counts, File, Pooler};
+use pooler::{Config, Counts, File, Pooler};
 use tokio::io::duplex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -23,14 +23,23 @@ pub struct InMemory {
 }
 
 impl Setup for InMemory {
-    const VERBS: &'static [&'static str] =
-        &["DOWN", "UP", "NEXT-LOGIN", "NEXT-HELLO", "LOGINS", "CLIENTS", "UPSTREAMS", "DRAIN"];
+    const VERBS: &'static [&'static str] = &[
+        "DOWN",
+        "UP",
+        "NEXT-LOGIN",
+        "NEXT-HELLO",
+        "LOGINS",
+        "CLIENTS",
+        "UPSTREAMS",
+        "RELOAD",
+        "DRAIN",
+    ];
     const CLOCK: Clock = Clock::StandsStill;
     const PASSWORD: &'static str = "secret";
 
     async fn start(head: &Head) -> Result<Self, Problem> {
-        let config = File::parse(&configuration(head)).map_err(setup_problem)?;
-        let config = config.check(|_| None).map_err(setup_problem)?;
+        let options = head.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let config = configuration(options)?;
         let (sender, opened) = mpsc::unbounded_channel();
         let upstream = Arc::new(Upstream::default());
         let dialer = Arc::new(MemoryDialer { upstream: upstream.clone(), opened: sender });
@@ -65,6 +74,10 @@ impl Setup for InMemory {
             "LOGINS" => return expect_equal(rest, self.upstream.logins.load(Ordering::SeqCst)),
             "CLIENTS" => return expect_equal(rest, self.settled_counts().await?.clients),
             "UPSTREAMS" => return expect_equal(rest, self.settled_counts().await?.upstream_open),
+            "RELOAD" => {
+                let options = rest.split_whitespace().filter_map(|word| word.split_once('='));
+                self.running()?.reload(configuration(options)?);
+            }
             "DRAIN" => {
                 self.running()?;
                 tokio::spawn(self.pooler.take().map(Pooler::shut_down).unwrap());
@@ -100,15 +113,19 @@ impl InMemory {
 
 /// A script's options are limits, but for the upstream's URI. Nothing is asked for a sign of life unless
 /// a script says so: it would be heard in the middle of others.
-fn configuration(head: &Head) -> String {
-    let upstream = head.options.iter().find(|(name, _)| name == "upstream");
-    let upstream = upstream.map_or("bolt://192.0.2.1:7687", |(_, uri)| uri);
-    let limits = head.options.iter().filter(|(name, _)| name != "upstream");
-    let mut limits: String = limits.map(|(name, value)| format!("{name} = {value}\n")).collect();
+fn configuration<'a>(options: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Config, Problem> {
+    let (mut upstream, mut limits) = ("bolt://192.0.2.1:7687", String::new());
+    for (name, value) in options {
+        match name {
+            "upstream" => upstream = value,
+            _ => limits += &format!("{name} = {value}\n"),
+        }
+    }
     if !limits.contains("liveness_check_timeout") {
         limits += "liveness_check_timeout = 0\n";
     }
-    format!("upstream = \"{upstream}\"\n[limits]\n{limits}")
+    let text = format!("upstream = \"{upstream}\"\n[limits]\n{limits}");
+    File::parse(&text).map_err(setup_problem)?.check(|_| None).map_err(setup_problem)
 }
 
 fn setup_problem(error: impl ToString) -> Problem {

@@ -26,7 +26,7 @@ impl World {
         let tracker = connection.map_or(&mut nobody, |connection| &mut connection.tracker);
         let Some(unit) = &mut client.unit else { return Ok(false) };
         let event = step.setting.mutant.map_or(event, |mutant| mutant.understood(event));
-        let effects: Vec<Effect> = unit.handle(tracker, event, step.now).into_iter().collect();
+        let effects: Vec<Effect> = unit.handle(tracker, event, step.now).iter().collect();
         let effects = match step.setting.mutant {
             Some(mutant) => mutant.distort(event, effects, tracker),
             None => effects,
