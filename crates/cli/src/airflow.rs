@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use lab::playground::{Playground, PlaygroundSettings};
 use lab::{Preset, ServerChoice, Stop};
 
@@ -40,11 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .parallelism
         .or_else(::airflow::native::parallelism_of_environment)
         .unwrap_or(PARALLELISM);
-    for (value, name) in [(parallelism, "--parallelism"), (arguments.pool_size, "--pool-size")] {
-        if value == 0 {
-            bail!("{name} 0 would run nothing; give at least 1");
-        }
-    }
+    numbers::refuse_zero(
+        "run nothing",
+        [(parallelism, "--parallelism"), (arguments.pool_size, "--pool-size")],
+    )?;
     let server = match arguments.server.resolve()? {
         Some(server) => server.into(),
         None => {

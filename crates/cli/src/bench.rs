@@ -221,16 +221,15 @@ fn check_conditions(arguments: &Arguments) -> Result<()> {
 }
 
 fn check_numbers(arguments: &Arguments) -> Result<()> {
-    for (value, name) in [
-        (arguments.clients, "--clients"),
-        (arguments.rounds, "--rounds"),
-        (arguments.users.unwrap_or(1), "--users"),
-        (usize::try_from(arguments.records)?, "--records"),
-    ] {
-        if value == 0 {
-            bail!("{name} 0 would run nothing; give at least 1");
-        }
-    }
+    numbers::refuse_zero(
+        "run nothing",
+        [
+            (arguments.clients, "--clients"),
+            (arguments.rounds, "--rounds"),
+            (arguments.users.unwrap_or(1), "--users"),
+            (usize::try_from(arguments.records)?, "--records"),
+        ],
+    )?;
     let is_sane = |value: f64| (NUMBER_MIN..=NUMBER_MAX).contains(&value);
     for (value, name, may_be_zero) in [
         (Some(arguments.duration), "--duration-s", false),

@@ -2,6 +2,7 @@
 //! and gives advice. It logs in only once, so a wrong password is not tried again.
 
 mod report;
+mod unusable;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,11 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bolt::message::{AccessMode, Auth, TransactionExtra};
 use bolt::{Dictionary, Value};
-use client::{Connection, Table};
+use client::{ClientError, Connection, Table};
+use serde::Serialize;
 
 use crate::server_options::{NamedServer, ServerOptions};
 use crate::{numbers, runtime};
-use report::Report;
+use report::{Problem, Report};
+use unusable::{Step, Unusable};
 
 /// Ask a Neo4j who it is, what limits it has and who is connected; exit code 0 if it can be used
 #[derive(Debug, clap::Args)]
@@ -21,7 +24,7 @@ use report::Report;
   boltbouncer check --uri bolt://localhost:7687
   boltbouncer check --json | jq .query_ms          with NEO4J_URI and NEO4J_PASSWORD set
 
-More: README.md, \"On your own server\"")]
+More: docs/check.md")]
 pub struct Arguments {
     #[command(flatten)]
     server: ServerOptions,
@@ -35,7 +38,7 @@ pub struct Arguments {
     )]
     timeout_s: u64,
     /// Say it as one JSON object: the same facts, times in milliseconds, null where the server would not
-    /// say
+    /// say; docs/check.md describes it
     #[arg(long)]
     json: bool,
 }
@@ -45,13 +48,28 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "no server given; name one with --uri or NEO4J_URI, for example bolt://localhost:7687",
     )?;
     let timeout = Duration::from_secs(arguments.timeout_s.max(1));
-    let findings = runtime::many_threads()?.block_on(Findings::gather(&server, timeout))?;
-    let report = Report::new(findings, &server);
-    if arguments.json {
-        println!("{}", harmless::json(&serde_json::to_string_pretty(&report)?));
-    } else {
-        report.print();
+    match runtime::many_threads()?.block_on(Findings::gather(&server, timeout)) {
+        Ok(findings) => {
+            let report = Report::new(findings, &server);
+            if arguments.json {
+                print_json(&report)?
+            } else {
+                report.print()
+            }
+            Ok(())
+        }
+        Err(unusable) => {
+            let problem = Problem::new(&unusable, &server);
+            if arguments.json {
+                print_json(&problem)?;
+            }
+            bail!("{problem}")
+        }
     }
+}
+
+fn print_json(object: &impl Serialize) -> Result<()> {
+    println!("{}", harmless::json(&serde_json::to_string_pretty(object)?));
     Ok(())
 }
 
@@ -73,22 +91,18 @@ struct Findings {
 }
 
 impl Findings {
-    async fn gather(server: &NamedServer, timeout: Duration) -> Result<Self> {
+    async fn gather(server: &NamedServer, timeout: Duration) -> Result<Self, Unusable> {
         let NamedServer { target, user, password, database } = server;
         let began = Instant::now();
-        let mut connection = Connection::dial(target, timeout).await.with_context(|| {
-            format!("cannot reach {target}; is the server running, is this its Bolt port, and does it want TLS (bolt+s)?")
-        })?;
+        let dialled = Connection::dial(target, timeout).await;
+        let mut connection = dialled.map_err(Step::Connect.failed())?;
         let connect = began.elapsed();
         let began = Instant::now();
         let login = connection.login(USER_AGENT, &Auth::basic(user, password.expose())).await;
-        if let Err(error) = login {
-            bail!("{target} answers, but not to user `{user}`: {error}");
-        }
+        login.map_err(Step::Login.failed())?;
         let login = began.elapsed();
         let mut asker = Asker { connection, database: database.clone() };
-        let query =
-            asker.round_trip().await.context("the server answers, but cannot run a query")?;
+        let query = asker.round_trip().await.map_err(Step::Query.failed())?;
         let components =
             asker.ask("CALL dbms.components() YIELD name, versions, edition RETURN edition").await;
         let edition =
@@ -119,7 +133,7 @@ struct Asker {
 }
 
 impl Asker {
-    async fn run(&mut self, query: &str) -> Result<Table, client::ClientError> {
+    async fn run(&mut self, query: &str) -> Result<Table, ClientError> {
         let extra = TransactionExtra {
             mode: AccessMode::Read,
             database: self.database.clone(),
@@ -133,7 +147,7 @@ impl Asker {
         self.run(query).await.ok()
     }
 
-    async fn round_trip(&mut self) -> Result<Duration> {
+    async fn round_trip(&mut self) -> Result<Duration, ClientError> {
         let mut times = Vec::with_capacity(QUERIES);
         for _ in 0..QUERIES {
             let began = Instant::now();

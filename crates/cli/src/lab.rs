@@ -238,17 +238,16 @@ fn retry(arguments: &Arguments) -> Result<Retry> {
 }
 
 fn check_numbers(arguments: &Arguments) -> Result<()> {
-    for (value, name) in [
-        (arguments.tasks, "--tasks"),
-        (arguments.parallelism(), "--parallelism"),
-        (arguments.calls, "--calls"),
-        (arguments.pool_size, "--pool-size"),
-        (arguments.rounds.unwrap_or(1), "--rounds"),
-    ] {
-        if value == 0 {
-            bail!("{name} 0 would run nothing; give at least 1");
-        }
-    }
+    numbers::refuse_zero(
+        "run nothing",
+        [
+            (arguments.tasks, "--tasks"),
+            (arguments.parallelism(), "--parallelism"),
+            (arguments.calls, "--calls"),
+            (arguments.pool_size, "--pool-size"),
+            (arguments.rounds.unwrap_or(1), "--rounds"),
+        ],
+    )?;
     let tasks_max = match arguments.engine {
         EngineKind::Local => TASKS_MAX,
         EngineKind::Airflow => AIRFLOW_TASKS_MAX,

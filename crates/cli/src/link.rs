@@ -9,7 +9,7 @@ use net::{Encryption, Target};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
-use crate::{listen, numbers, runtime};
+use crate::{numbers, runtime};
 
 /// Make a server seem far away: a relay that delays every byte
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Arguments {
     #[arg(long, value_name = "MS", value_parser = numbers::fractional_milliseconds, allow_negative_numbers = true)]
     delay_ms: f64,
     /// Where to listen; port 0 takes any free one
-    #[arg(long, default_value = "127.0.0.1:0", value_parser = listen::address)]
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = net::listen_address)]
     listen: SocketAddr,
 }
 

@@ -9,7 +9,6 @@ mod consent;
 mod keep;
 mod lab;
 mod link;
-mod listen;
 mod logging;
 mod numbers;
 mod open_files;

@@ -51,6 +51,18 @@ pub fn rate(text: &str) -> Result<f64, String> {
     number(text, "a number, such as 250", &[("k", 1e3), ("/s", 1.0)])
 }
 
+/// # Errors
+/// Names the option that is 0, what that would do, and what to give.
+pub fn refuse_zero(
+    would: &str,
+    numbers: impl IntoIterator<Item = (usize, &'static str)>,
+) -> Result<(), anyhow::Error> {
+    match numbers.into_iter().find(|(value, _)| *value == 0) {
+        Some((_, name)) => anyhow::bail!("{name} 0 would {would}; give at least 1"),
+        None => Ok(()),
+    }
+}
+
 type Units<'a> = &'a [(&'a str, f64)];
 
 fn whole<T: FromStr + Display>(text: &str, wanted: &str, units: Units<'_>) -> Result<T, String> {

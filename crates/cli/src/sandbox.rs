@@ -10,7 +10,7 @@ use sandbox::{Sandbox, Settings};
 use tokio::net::TcpListener;
 
 use crate::signals::Signals;
-use crate::{listen, numbers, open_files, runtime};
+use crate::{numbers, open_files, runtime};
 
 /// Run the embedded Bolt server: a small in-memory graph database for official drivers
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ More: docs/sandbox.md"
 )]
 pub struct Arguments {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:7687", value_parser = listen::address)]
+    #[arg(long, default_value = "127.0.0.1:7687", value_parser = net::listen_address)]
     listen: SocketAddr,
     /// Name of the only user
     #[arg(long, default_value = "neo4j")]
@@ -94,9 +94,14 @@ const SPARE_FILES: usize = 64;
 const AUTH_COST_MS_MAX: f64 = 60_000.0;
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    if arguments.max_threads == 0 {
-        bail!("--max-threads 0 would refuse every query; give at least 1");
-    }
+    numbers::refuse_zero(
+        "refuse everything",
+        [
+            (arguments.max_threads, "--max-threads"),
+            (arguments.max_connections.unwrap_or(1), "--max-connections"),
+            (arguments.transaction_memory_mb, "--transaction-memory-mb"),
+        ],
+    )?;
     if !(0.0..=AUTH_COST_MS_MAX).contains(&arguments.auth_cost_ms) {
         bail!(
             "--auth-cost-ms {} makes no sense; give 0 to {AUTH_COST_MS_MAX}",

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::logging::{self, Logging};
 use crate::signals::Signals;
-use crate::{listen, open_files, runtime};
+use crate::{open_files, runtime};
 
 /// Run the connection pooler: drivers connect to it as they would to Neo4j
 #[derive(Debug, clap::Args)]
@@ -30,10 +30,10 @@ pub struct Arguments {
     #[arg(help_heading = "Server", long)]
     upstream: Option<String>,
     /// Where to listen for drivers [default: 127.0.0.1:7688]
-    #[arg(help_heading = "Clients", long, value_parser = listen::address)]
+    #[arg(help_heading = "Clients", long, value_parser = net::listen_address)]
     listen: Option<SocketAddr>,
     /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
-    #[arg(help_heading = "Clients", long, value_parser = listen::address)]
+    #[arg(help_heading = "Clients", long, value_parser = net::listen_address)]
     admin: Option<SocketAddr>,
     /// Let clients of other machines come without encryption, in a network that can be trusted
     #[arg(help_heading = "Clients", long)]

@@ -61,7 +61,8 @@ impl ServerOptions {
             }
             return Ok(None);
         };
-        let target: Target = uri.parse()?;
+        let whence = settings.whence(self.uri.as_deref(), "--uri", "NEO4J_URI");
+        let target: Target = uri.parse().context(whence)?;
         let (user, password, database) = self.login.find(&settings)?;
         Ok(Some(NamedServer { target, user, password, database }))
     }
@@ -107,6 +108,15 @@ impl Environment {
             .or_else(|| std::env::var(name).ok())
             .or_else(|| self.file.get(name).cloned());
         found.filter(|value| !value.is_empty())
+    }
+
+    /// What [`Environment::find`] has taken a value from, in words.
+    fn whence(&self, option: Option<&str>, option_name: &str, name: &str) -> String {
+        match (option, std::env::var(name)) {
+            (Some(_), _) => option_name.into(),
+            (None, Ok(_)) => format!("{name} in the environment"),
+            (None, Err(_)) => format!("{name} in .env"),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
 //! - [`handshake`]: how both sides agree on a version
-//! - [`target`]: `bolt://host:port` and its kin
+//! - [`target`]: `bolt://host:port` and its kin; [`listen`]: where to listen
 //! - [`socket`]: TCP or TLS; [`keep_alive`]: what if the other side vanishes
 //! - [`dialer`]: how one is opened; [`resolver`]: how names become addresses; [`race`]: which of several
 //!   is taken
@@ -14,6 +14,7 @@ mod dialer;
 mod handshake;
 mod inbox;
 mod keep_alive;
+mod listen;
 mod race;
 mod resolver;
 mod socket;
@@ -26,6 +27,7 @@ pub use dialer::{DialError, Dialer};
 pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choose, propose};
 pub use inbox::{Inbox, InboxLimits};
 pub use keep_alive::KeepAlive;
+pub use listen::listen_address;
 pub use race::{HEAD_START, race};
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use socket::{Socket, Stream};

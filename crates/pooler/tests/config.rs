@@ -90,6 +90,16 @@ fn a_wrong_line_is_named_with_its_number() {
 }
 
 #[test]
+fn where_to_listen_is_written_as_on_the_command_line() {
+    let text = "upstream = \"bolt://h\"\nlisten = \"localhost:1\"\n[admin]\nlisten = \":2\"\n";
+    let config = check(text).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(config.admin.unwrap().listen.to_string(), "127.0.0.1:2");
+    let words = problem("upstream = \"bolt://h\"\nlisten = \"elsewhere:1\"\n");
+    assert!(words.starts_with("line 2: ") && words.contains("localhost:7688 or 7688"), "{words}");
+}
+
+#[test]
 fn what_makes_no_sense_is_named_with_its_key() {
     for (text, key) in [
         ("", "upstream"),

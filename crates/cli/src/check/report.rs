@@ -1,19 +1,24 @@
 //! What `boltbouncer check` says: for people, or as JSON with the same facts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use net::{Encryption, Target};
 use serde::Serialize;
 
+use super::unusable::{Step, Unusable};
 use super::{Findings, QUERIES};
 use crate::server_options::NamedServer;
 use crate::terminal::say;
 
-/// The object of `--json`. A field may be added; none changes its meaning or goes.
+/// What `--json` says of a server that can be used. A field may be added; none changes its meaning or
+/// goes without another [`SCHEMA`].
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    schema: u32,
     uri: String,
+    is_usable: bool,
     agent: String,
     edition: Option<String>,
     bolt: String,
@@ -33,11 +38,45 @@ pub(super) struct Report {
     advice: Vec<String>,
 }
 
+/// What `--json` says of a server that can't be used.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    schema: u32,
+    uri: String,
+    is_usable: bool,
+    /// The step that failed.
+    step: Step,
+    problem: String,
+    advice: Vec<String>,
+}
+
+impl Problem {
+    pub fn new(unusable: &Unusable, server: &NamedServer) -> Self {
+        Self {
+            schema: SCHEMA,
+            uri: server.target.to_string(),
+            is_usable: false,
+            step: unusable.step,
+            problem: unusable.problem(&server.target, &server.user),
+            advice: unusable.advice(&server.target),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.problem)?;
+        self.advice.iter().try_for_each(|line| write!(f, "\n  - {line}"))
+    }
+}
+
 impl Report {
     pub fn new(findings: Findings, server: &NamedServer) -> Self {
         let advice = advice(&findings, &server.target);
         Self {
+            schema: SCHEMA,
             uri: server.target.to_string(),
+            is_usable: true,
             agent: findings.agent,
             edition: findings.edition,
             bolt: findings.bolt,
@@ -152,6 +191,8 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
+/// Of the JSON objects.
+const SCHEMA: u32 = 1;
 /// Neo4j's default.
 const DEFAULT_THREADS: usize = 400;
 /// A driver's default pool holds up to 100; more from one user agent are several drivers.

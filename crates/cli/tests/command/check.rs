@@ -1,8 +1,20 @@
 //! `boltbouncer check`, and logins that fail.
 
+use std::process::Output;
+
 use serde_json::{Value, json};
 
-use crate::support::{Server, run};
+use crate::support::{Server, port_without_a_listener, run};
+
+/// What `--json` has said, which is as its schema describes it.
+fn said(output: &Output) -> Value {
+    let said = serde_json::from_slice(&output.stdout).unwrap();
+    let schema = serde_json::from_str(include_str!("../../check.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = schema.iter_errors(&said).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    said
+}
 
 #[test]
 fn check_tells_who_answers() {
@@ -48,7 +60,7 @@ fn check_says_the_same_as_json() {
     let words = ["check", "--json", "--uri", &sandbox.uri, "--password", "boltbouncer"];
     let output = run(folder.path(), &words);
     assert!(output.status.success(), "{output:?}");
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let said = said(&output);
     let facts = ["agent", "bolt", "edition", "encryption", "is_pooler", "uri", "transactions"];
     let uri = sandbox.uri.as_str();
     let expected = json!(["Neo4j/5.20.0", "5.4", "community", "none", false, uri, 1]);
@@ -73,7 +85,7 @@ fn check_says_when_it_talks_to_a_pooler() {
     };
     let printed = String::from_utf8(check(&[]).stdout).unwrap();
     assert!(printed.contains("through a BoltBouncer") && printed.contains("/clients"), "{printed}");
-    let said: Value = serde_json::from_slice(&check(&["--json"]).stdout).unwrap();
+    let said = said(&check(&["--json"]));
     assert_eq!(said["is_pooler"], true);
 }
 
@@ -85,4 +97,40 @@ fn a_server_that_takes_connections_and_is_silent_is_told_from_one_that_is_not_th
     let words = ["check", "--timeout-s", "1", "--uri", &uri, "--password", "x"];
     let stderr = String::from_utf8(run(folder.path(), &words).stderr).unwrap();
     assert!(stderr.contains("takes connections and has not answered within 1s"), "{stderr}");
+}
+
+#[test]
+fn who_cannot_use_a_server_is_told_what_to_try() {
+    let sandbox = Server::sandbox(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (_bound, nowhere) = port_without_a_listener();
+    let database = ["--database", "elsewhere"];
+    let cases: [(&str, &str, &[&str], &str, &str); 3] = [
+        (&nowhere, "x", &[], "connect", "Nothing listens on port"),
+        (&sandbox.uri, "wrong", &[], "login", "NEO4J_PASSWORD"),
+        (&sandbox.uri, "boltbouncer", &database, "query", "SHOW DATABASES"),
+    ];
+    for (uri, password, more, step, advice) in cases {
+        let words = [&["check", "--json", "--uri", uri, "--password", password], more].concat();
+        let output = run(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = said(&output);
+        assert_eq!((&said["is_usable"], &said["step"]), (&json!(false), &json!(step)), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(said["problem"].as_str().unwrap()), "{stderr}");
+        assert!(stderr.contains(&format!("\n  - {}", said["advice"][0].as_str().unwrap())));
+        assert!(stderr.contains(advice), "{advice} is not in {stderr}");
+    }
+}
+
+#[test]
+fn a_bad_uri_is_said_to_come_from_where_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["check", "--uri", "localhost:7687", "--password", "x"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("boltbouncer: --uri: "), "{stderr}");
+    std::fs::write(folder.path().join(".env"), "NEO4J_URI=localhost:7687\n").unwrap();
+    let output = run(folder.path(), &["check", "--password", "x"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("boltbouncer: NEO4J_URI in .env: "), "{stderr}");
 }

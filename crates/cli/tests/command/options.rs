@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::run;
+use crate::support::{port_without_a_listener, run};
 
 #[test]
 fn bad_input_is_one_line_that_names_the_fix() {
@@ -11,10 +11,7 @@ fn bad_input_is_one_line_that_names_the_fix() {
     let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = occupied.local_addr().unwrap().to_string();
     let taken_port = taken.split(':').next_back().unwrap();
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("bolt://{}", listener.local_addr().unwrap())
-    };
+    let (_bound, closed) = port_without_a_listener();
     let cases: &[(&[&str], &str)] = &[
         (&["lab", "--pattern", "nonsense"], "choose from problematic, improved, pooled, stress"),
         (&["lab", "--pattern", "improved,problematic,improved"], "twice"),
@@ -56,7 +53,7 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["airflow", "--airflow-port", taken_port], "--airflow-port"),
         (&["airflow", "--pool-size", "0"], "at least 1"),
         (&["check"], "--uri"),
-        (&["check", "--uri", &closed, "--password", "x"], "is the server running"),
+        (&["check", "--uri", &closed, "--password", "x"], "Nothing listens on port"),
         (&["sandbox", "--listen", &taken], "--listen"),
         (&["serve", "--listen", "example.com:1"], "localhost:7688 or 7688"),
         (&["serve"], "NEO4J_URI"),
@@ -79,6 +76,8 @@ fn bad_input_is_one_line_that_names_the_fix() {
         (&["labb"], "a similar subcommand exists: 'lab'"),
         (&["sandbox", "--max-bolt", "4.3", "--listen", "127.0.0.1:0"], "4.4"),
         (&["sandbox", "--max-threads", "0"], "at least 1"),
+        (&["sandbox", "--max-connections", "0"], "at least 1"),
+        (&["sandbox", "--transaction-memory-mb", "0"], "at least 1"),
         (&["task"], "boltbouncer lab"),
     ];
     for (arguments, fix) in cases {

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use tokio::net::TcpSocket;
+
 pub fn boltbouncer(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltbouncer"));
     command.current_dir(folder).stdin(Stdio::null());
@@ -17,6 +19,14 @@ pub fn boltbouncer(folder: &Path) -> Command {
 
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     boltbouncer(folder).args(arguments).output().unwrap()
+}
+
+/// The URI of a port on which nobody listens, and what keeps others from taking it.
+pub fn port_without_a_listener() -> (TcpSocket, String) {
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let uri = format!("bolt://{}", bound.local_addr().unwrap());
+    (bound, uri)
 }
 
 /// A sandbox or a pooler in a process of its own, ended with the test.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
 use net::{Dialer, Encryption, Target};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::error::ConfigError;
 use super::tls::ClientTls;
@@ -15,6 +16,7 @@ use super::{Admin, Config, DEFAULT_PORT, Limits, Log};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
+    #[serde(deserialize_with = "maybe_listen_address")]
     pub listen: Option<SocketAddr>,
     pub upstream: Option<String>,
     pub advertised_address: Option<String>,
@@ -47,6 +49,7 @@ pub struct UpstreamTls {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdminSection {
+    #[serde(deserialize_with = "listen_address")]
     listen: SocketAddr,
 }
 
@@ -200,6 +203,17 @@ fn checked_address(address: String) -> Result<String, ConfigError> {
             format!("`{address}` is not HOST:PORT, for example pooler.example:7687"),
         )),
     }
+}
+
+fn listen_address<'de, D: Deserializer<'de>>(source: D) -> Result<SocketAddr, D::Error> {
+    net::listen_address(&String::deserialize(source)?).map_err(D::Error::custom)
+}
+
+fn maybe_listen_address<'de, D>(source: D) -> Result<Option<SocketAddr>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    listen_address(source).map(Some)
 }
 
 fn yes() -> bool {

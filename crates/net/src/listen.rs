@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 ///
 /// # Errors
 /// A sentence that names the forms.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -26,11 +26,11 @@ mod tests {
     fn a_port_alone_is_one_of_this_machines_loopback() {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 7688));
         for text in ["127.0.0.1:7688", "localhost:7688", ":7688", "7688"] {
-            assert_eq!(address(text), Ok(loopback), "{text}");
+            assert_eq!(listen_address(text), Ok(loopback), "{text}");
         }
-        assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
+        assert_eq!(listen_address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
         for text in ["", "localhost", "example.com:7688", "76880", "-1", "bolt://localhost:7688"] {
-            assert!(address(text).unwrap_err().contains("localhost:7688 or 7688"), "{text}");
+            assert!(listen_address(text).unwrap_err().contains("localhost:7688 or 7688"), "{text}");
         }
     }
 }
