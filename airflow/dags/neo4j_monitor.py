@@ -241,7 +241,7 @@ class Admin:
 
 
 def ask_pooler(admin):
-    return {"pools": admin.get("/pools"), "clients": admin.get("/clients")}
+    return {"pools": admin.get("/api/v1/pools"), "clients": admin.get("/api/v1/clients")}
 
 
 def by_task(server, pooler):

@@ -183,8 +183,8 @@ def test_the_poolers_clients_are_counted_beside_the_servers(
     environment, holding, watcher, pooler_pages, caplog
 ):
     agent = holding.identity.user_agent
-    pooler_pages["/pools"] = [POOL, dict(POOL, user="other", cl_waiting=0, maxwait_s=0.25)]
-    pooler_pages["/clients"] = [
+    pooler_pages["/api/v1/pools"] = [POOL, dict(POOL, user="other", cl_waiting=0, maxwait_s=0.25)]
+    pooler_pages["/api/v1/clients"] = [
         {"id": 1, "state": "cl_waiting", "user_agent": agent},
         {"id": 2, "state": "cl_active", "user_agent": agent},
         {"id": 3, "state": "cl_login", "user_agent": None},
@@ -213,14 +213,15 @@ def test_a_pooler_that_asks_for_another_token_costs_one_line(
 ):
     environment("BOLTBOUNCER_ADMIN_URL", pooler_pages["url"])
     report = monitor.connection_report(watcher)
-    line = f"BoltBouncer refused {pooler_pages['url']}/pools (401): check BOLTBOUNCER_ADMIN_TOKEN"
+    page = f"{pooler_pages['url']}/api/v1/pools"
+    line = f"BoltBouncer refused {page} (401): check BOLTBOUNCER_ADMIN_TOKEN"
     assert report["errors"] == warnings_of(caplog) == [line]
     assert report["server"]["connections"] >= 1 and report["pooler"] is None
 
 
 @pytest.mark.parametrize("page", ["not json", json.dumps({"pools": 1})])
 def test_a_page_that_is_not_the_poolers_costs_one_line(environment, watcher, pooler_pages, page):
-    pooler_pages["/pools"] = page
+    pooler_pages["/api/v1/pools"] = page
     environment("BOLTBOUNCER_ADMIN_URL", pooler_pages["url"])
     environment("BOLTBOUNCER_ADMIN_TOKEN", pooler_pages["token"])
     (line,) = monitor.connection_report(watcher)["errors"]
@@ -252,7 +253,7 @@ def test_a_server_out_of_reach_fails_with_one_line(environment, watcher, uri):
 
 
 def test_a_server_out_of_reach_leaves_the_pooler_to_be_asked(environment, watcher, pooler_pages):
-    pooler_pages["/pools"], pooler_pages["/clients"] = [POOL], []
+    pooler_pages["/api/v1/pools"], pooler_pages["/api/v1/clients"] = [POOL], []
     environment("NEO4J_URI", "bolt://127.0.0.1:1")
     environment("BOLTBOUNCER_ADMIN_URL", pooler_pages["url"])
     environment("BOLTBOUNCER_ADMIN_TOKEN", pooler_pages["token"])

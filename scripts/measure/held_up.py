@@ -87,7 +87,7 @@ def played(programs, case, binary, python, uri, password):
     pooler = programs.start(f"pooler-{case}", binary, *words)
     if not is_listened_on(admin):
         return {"wrong": ["the admin port was taken by somebody else"]}
-    seen = heard(python, password, case, pooler.uri, f"http://127.0.0.1:{admin}/pools", uri)
+    seen = heard(python, password, case, pooler.uri, f"http://127.0.0.1:{admin}/api/v1/pools", uri)
     programs.stop(pooler)
     return seen
 

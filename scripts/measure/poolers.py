@@ -51,8 +51,8 @@ class Pooler:
             return answer.read().decode()
 
     def pools(self):
-        """What /pools says of all pools together, and how many upstream connections are open."""
-        pools, metrics = json.loads(self.ask("/pools")), self.ask("/metrics")
+        """What /api/v1/pools says of all pools together, and how many upstream connections are open."""
+        pools, metrics = json.loads(self.ask("/api/v1/pools")), self.ask("/metrics")
         names = ("clients", "cl_waiting", "sv_active", "sv_idle", "sv_login")
         sums = {name: sum(pool[name] for pool in pools) for name in names}
         opened, closed = (number(metrics, f"upstream_connections_{end}_total") for end in ("opened", "closed"))

@@ -91,7 +91,7 @@ fn print(playground: &Playground) {
     println!("Neo4j      {}", playground.server_uri);
     println!("pooler     {}", playground.pooler_uri);
     if let Some(admin) = &playground.pooler_admin {
-        println!("           {admin}/clients shows who is connected to it");
+        println!("           {admin}/api/v1/applications shows who holds its connections");
     }
     println!("logs       {}", playground.folder.join("airflow/logs").display());
     println!("Unpause and trigger the DAGs there; Ctrl-C ends everything.");

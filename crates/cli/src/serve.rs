@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Where to listen for drivers [default: 127.0.0.1:7688]
     #[arg(help_heading = "Clients", long, value_parser = net::listen_address)]
     listen: Option<SocketAddr>,
-    /// Where to answer /healthz, /readyz, /metrics, /pools and /clients [default: nowhere]
+    /// Where to answer /healthz, /readyz, /metrics, and /api/v1/…: who holds connections, who waits [default: nowhere]
     #[arg(help_heading = "Clients", long, value_parser = net::listen_address)]
     admin: Option<SocketAddr>,
     /// Let clients of other machines come without encryption, in a network that can be trusted

@@ -2,10 +2,10 @@
 //! that was switched off, a balancer that forgot the connection.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 /// What is asked of the kernel. Times are rounded up to whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Has the kernel do this for `stream`.
+    /// Has the kernel do this for a connection, or for all that a listening socket accepts from now on.
     ///
     /// # Errors
     /// The system doesn't know such an option. What could be set is set.
-    pub fn apply(&self, stream: &TcpStream) -> io::Result<()> {
-        let socket = SockRef::from(stream);
+    pub fn apply(&self, socket: &impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(socket);
         let options = TcpKeepalive::new()
             .with_time(whole_seconds(self.idle))
             .with_interval(whole_seconds(self.interval))
@@ -39,6 +39,17 @@ impl KeepAlive {
             socket.set_tcp_user_timeout(self.unacknowledged)?;
         }
         kept
+    }
+
+    /// Has the kernel do nothing of the kind any more.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn switch_off(socket: &impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(socket);
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(None)?;
+        socket.set_keepalive(false)
     }
 }
 
@@ -55,7 +66,7 @@ const PROBES_MAX: u32 = 127;
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -86,5 +97,24 @@ mod tests {
             unacknowledged: None,
         };
         odd.apply(&stream).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_listening_socket_was_told_holds_for_what_it_accepts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let idle = Duration::from_secs(20);
+        let limit = Some(Duration::from_secs(35));
+        let usual = KeepAlive { idle, interval: idle, probes: 3, unacknowledged: limit };
+        usual.apply(&listener).unwrap();
+        for is_on in [true, false] {
+            let address = listener.local_addr().unwrap();
+            let (_theirs, ours) = tokio::join!(TcpStream::connect(address), listener.accept());
+            let (ours, _) = ours.unwrap();
+            let socket = SockRef::from(&ours);
+            assert_eq!(socket.keepalive().unwrap(), is_on);
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), limit.filter(|_| is_on));
+            KeepAlive::switch_off(&listener).unwrap();
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Numbers over HTTP: health, Prometheus metrics, pools and clients. It answers GET and changes
+//! What the pooler knows, over HTTP: health, Prometheus metrics, and [`api`]. It answers GET and changes
 //! nothing. On loopback, requests that name another host are refused, so that no web page can reach
 //! it through a browser; elsewhere a token is asked for.
 
+mod api;
 mod connection;
 mod visitors;
 
@@ -15,8 +16,8 @@ use hyper::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use crate::config::Admin;
@@ -35,10 +36,9 @@ pub(crate) async fn accept(listener: TcpListener, settings: Admin, shared: Arc<S
                 Ok((stream, address)) => visitors.let_in(address.ip(), |visitor| {
                     let (settings, shared) = (settings.clone(), shared.clone());
                     async move {
-                        connection::serve(stream, |request| {
-                            answer(&request, &settings, &shared, &visitor)
-                        })
-                        .await;
+                        let (settings, shared, visitor) = (&settings, &shared, &visitor);
+                        let answer = |request| answer(request, settings, shared, visitor);
+                        connection::serve(stream, answer).await;
                     }
                 }),
                 Err(error) => {
@@ -52,36 +52,39 @@ pub(crate) async fn accept(listener: TcpListener, settings: Admin, shared: Arc<S
 }
 
 /// Whoever may not ask is told so, and closed.
-fn answer(
-    request: &Request<Incoming>,
+async fn answer(
+    request: Request<Incoming>,
     settings: &Admin,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     visitor: &Visitor,
 ) -> Response<Full<Bytes>> {
-    if let Err(refusal) = check(request, settings) {
+    if let Err(refusal) = check(&request, settings) {
         return with_header(refusal, CONNECTION, "close");
     }
-    match visitor.is_known() {
-        Stay::Allowed => page(request, shared),
-        Stay::Over => with_header(page(request, shared), CONNECTION, "close"),
+    let stay = visitor.is_known();
+    let (request, shared) = (request.into_parts().0, shared.clone());
+    // With many clients a page is long, and the threads that serve those have better things to do.
+    let page = spawn_blocking(move || page(&request.method, request.uri.path(), &shared)).await;
+    let page = page.unwrap_or_else(|_| text(StatusCode::INTERNAL_SERVER_ERROR, "it broke\n"));
+    match stay {
+        Stay::Allowed => page,
+        Stay::Over => with_header(page, CONNECTION, "close"),
     }
 }
 
-fn page(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+fn page(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
         let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered\n");
         return with_header(refusal, ALLOW, "GET, HEAD");
     }
-    match request.uri().path() {
+    match path {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(shared),
         "/metrics" => metrics(shared),
-        "/pools" => json(&pools(shared)),
-        "/clients" => json(&shared.clients.lines()),
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics, /pools and /clients\n",
-        ),
+        path => match api::page(path, shared) {
+            Some(body) => respond(StatusCode::OK, "application/json", body),
+            None => text(StatusCode::NOT_FOUND, NOT_FOUND),
+        },
     }
 }
 
@@ -143,46 +146,6 @@ fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
     }
 }
 
-/// A line of `/pools`, in PgBouncer's words.
-#[derive(Serialize)]
-struct PoolLine {
-    user: String,
-    clients: usize,
-    cl_waiting: usize,
-    sv_active: usize,
-    sv_parked: usize,
-    sv_idle: usize,
-    sv_login: usize,
-    maxwait_s: f64,
-    pool_mode: &'static str,
-}
-
-fn pools(shared: &Shared) -> Vec<PoolLine> {
-    let line = |(name, numbers): (String, PoolNumbers)| PoolLine {
-        user: name,
-        clients: numbers.clients,
-        cl_waiting: numbers.cl_waiting,
-        sv_active: numbers.sv_active,
-        sv_parked: numbers.sv_parked,
-        sv_idle: numbers.sv_idle,
-        sv_login: numbers.sv_login,
-        maxwait_s: numbers.maxwait.as_secs_f64(),
-        pool_mode: "transaction",
-    };
-    let pools = shared.directory().pools();
-    let mut lines: Vec<_> =
-        pools.iter().map(|pool| line((pool.name.clone(), pool.numbers()))).collect();
-    lines.sort_by(|a, b| a.user.cmp(&b.user));
-    lines
-}
-
-fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
-    match serde_json::to_string(value) {
-        Ok(body) => respond(StatusCode::OK, "application/json", harmless::json(&body).into_owned()),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list can't be written\n"),
-    }
-}
-
 fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
     respond(status, "text/plain; charset=utf-8", body.into())
 }
@@ -202,6 +165,8 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Ful
     with_header(response, CONTENT_TYPE, kind)
 }
 
+const NOT_FOUND: &str = "there are /healthz, /readyz, /metrics, and below /api/v1: /applications, /clients, /pools, \\
+     /upstreams, /waits, and /openapi.json, which describes them\n";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Mostly no file descriptors are left: trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -325,10 +325,13 @@ impl Client {
         self.note_stall();
     }
 
-    pub fn count_bytes(&mut self, metrics: &Metrics) {
+    /// Counts the bytes that have come from it and gone to it since this was last done. Returns them.
+    pub fn count_bytes(&mut self, metrics: &Metrics) -> (u64, u64) {
         let now = self.wire.counts();
         let before = std::mem::replace(&mut self.counted, now);
-        metrics.bytes(Side::Client, now.0 - before.0, now.1 - before.1);
+        let (received, sent) = (now.0 - before.0, now.1 - before.1);
+        metrics.bytes(Side::Client, received, sent);
+        (received, sent)
     }
 }
 

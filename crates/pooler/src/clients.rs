@@ -1,27 +1,31 @@
 //! Everybody who is connected: who they say they are, where they are, what they wait for.
 
+mod activity;
 mod id;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bolt::Version;
 use harmless::{NAME_CHARS, short};
-use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
 use crate::alarm::Alarm;
+use crate::applications::{Application, Applications};
 use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::log_limit::LogLimit;
 use crate::reason::Reason;
 
+use activity::Activity;
+pub(crate) use activity::ClientState;
 pub(crate) use id::ClientId;
 
 /// The number in the `connection_id` of a pooler's first client, `bolt-1000000000`. No server's own
@@ -36,17 +40,23 @@ pub(crate) struct Clients {
     refused_logins: LogLimit,
     refused_versions: LogLimit,
     pub unencrypted: LogLimit,
+    pub applications: Applications,
 }
 
 /// One client connection, for those who look at the list.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub id: ClientId,
-    address: Option<SocketAddr>,
-    since: Instant,
-    state: AtomicU8,
+    pub address: Option<SocketAddr>,
+    /// When it has come.
+    pub since: Instant,
+    activity: Activity,
     units: AtomicU64,
-    introduction: OnceLock<(Box<str>, Version)>,
+    errors: AtomicU64,
+    waited_us: AtomicU64,
+    introduction: OnceLock<Introduction>,
+    /// Known once it has logged in: strangers are not summed up.
+    application: OnceLock<Arc<Application>>,
     user: Ranked<Mutex<Option<Arc<str>>>>,
     /// Wakes its task, while that has nothing to do or waits for a connection.
     waker: Ranked<Mutex<Option<Waker>>>,
@@ -59,34 +69,25 @@ pub(crate) struct Entry {
     client: Arc<Listed>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum ClientState {
-    /// Not logged in yet.
-    Login,
-    /// Logged in, nothing to do.
-    Idle,
-    /// In the queue for an upstream connection.
-    Waiting,
-    /// Holds an upstream connection.
-    Active,
+/// What HELLO says of who a client is.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    pub user_agent: Box<str>,
+    pub version: Version,
+}
+
+/// What a client has done since it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientCounts {
+    pub units: u64,
+    /// Failures that it was told, by the server or by the pooler.
+    pub errors: u64,
+    /// For connections, in all.
+    pub waited: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ClientNumbers([usize; 4]);
-
-/// A line of `/clients`.
-#[derive(Debug, Serialize)]
-pub(crate) struct ClientLine {
-    id: String,
-    state: &'static str,
-    address: Option<String>,
-    user: Option<String>,
-    user_agent: Option<String>,
-    bolt: Option<String>,
-    connected_s: f64,
-    transactions: u64,
-}
 
 impl Default for Clients {
     fn default() -> Self {
@@ -98,6 +99,7 @@ impl Default for Clients {
             refused_logins: LogLimit::new("refused logins"),
             refused_versions: LogLimit::new("clients whose version of Bolt was refused"),
             unencrypted: LogLimit::new("clients that did not encrypt"),
+            applications: Applications::default(),
         }
     }
 }
@@ -108,9 +110,12 @@ impl Clients {
             id: ClientId(self.next_id.fetch_add(1, Ordering::Relaxed)),
             address,
             since: Instant::now(),
-            state: AtomicU8::new(ClientState::Login as u8),
+            activity: Activity::default(),
             units: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            waited_us: AtomicU64::new(0),
             introduction: OnceLock::new(),
+            application: OnceLock::new(),
             user: Ranked::mutex(Rank::ClientUser, None),
             waker: Ranked::mutex(Rank::ClientWaker, None),
         });
@@ -152,16 +157,16 @@ impl Clients {
     pub fn numbers(&self) -> ClientNumbers {
         let mut numbers = ClientNumbers::default();
         for client in self.lock().values() {
-            numbers.0[usize::from(client.state.load(Ordering::Relaxed)) % STATES.len()] += 1;
+            numbers.0[client.activity.get().0 as usize] += 1;
         }
         numbers
     }
 
     /// Everybody, the oldest first.
-    pub fn lines(&self) -> Vec<ClientLine> {
+    pub fn all(&self) -> Vec<Arc<Listed>> {
         let mut clients: Vec<_> = self.lock().values().cloned().collect();
         clients.sort_by_key(|client| client.id);
-        clients.iter().map(|client| client.line()).collect()
+        clients
     }
 
     fn lock(&self) -> Guard<MutexGuard<'_, HashMap<ClientId, Arc<Listed>>>> {
@@ -170,22 +175,30 @@ impl Clients {
 }
 
 impl Listed {
-    pub fn user_agent(&self) -> Option<&str> {
-        self.introduction.get().map(|(agent, _)| &**agent)
+    /// What HELLO has said, if that has come.
+    pub fn introduction(&self) -> Option<&Introduction> {
+        self.introduction.get()
     }
 
-    fn line(&self) -> ClientLine {
-        let introduction = self.introduction.get();
-        let user = self.user.lock().clone();
-        ClientLine {
-            id: self.id.to_string(),
-            state: STATES[usize::from(self.state.load(Ordering::Relaxed)) % STATES.len()],
-            address: self.address.map(|address| address.to_string()),
-            user: user.map(|user| user.to_string()),
-            user_agent: introduction.map(|(agent, _)| agent.to_string()),
-            bolt: introduction.map(|(_, version)| version.to_string()),
-            connected_s: self.since.elapsed().as_secs_f64(),
-            transactions: self.units.load(Ordering::Relaxed),
+    pub fn application(&self) -> Option<&Arc<Application>> {
+        self.application.get()
+    }
+
+    pub fn user(&self) -> Option<Arc<str>> {
+        self.user.lock().clone()
+    }
+
+    /// What it does, and since when.
+    pub fn activity(&self) -> (ClientState, Instant) {
+        let (state, at) = self.activity.get();
+        (state, self.since + at)
+    }
+
+    pub fn counts(&self) -> ClientCounts {
+        ClientCounts {
+            units: self.units.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
         }
     }
 }
@@ -217,7 +230,7 @@ impl Entry {
         let client = &self.client;
         // Whoever is refused has chosen these names, and their length.
         let user = &*short(user, NAME_CHARS);
-        let agent = client.introduction.get().map(|(agent, _)| short(agent, NAME_CHARS));
+        let agent = client.introduction().map(|said| short(&said.user_agent, NAME_CHARS));
         let agent = agent.as_deref();
         info!(client = %client.id, address = ?client.address, user, agent, code, "login refused");
     }
@@ -230,17 +243,31 @@ impl Entry {
         }
     }
 
+    /// What HELLO says. Only the first one counts.
     pub fn introduce(&self, user_agent: &str, version: Version) {
-        let user_agent = short(user_agent, USER_AGENT_CHARS).into();
-        let _ = self.client.introduction.set((user_agent, version));
+        self.client.introduction.get_or_init(|| Introduction {
+            user_agent: short(user_agent, USER_AGENT_CHARS).into(),
+            version,
+        });
     }
 
-    pub fn set_user(&self, user: Option<&str>) {
+    /// It has logged in, for the first time or again.
+    pub fn logged_in(&self, user: Option<&str>) {
         *self.client.user.lock() = user.map(Arc::from);
+        self.client.application.get_or_init(|| {
+            let agent = self.client.introduction().map(|said| &*said.user_agent);
+            self.clients.applications.join(agent.unwrap_or_default())
+        });
+        self.set_state(ClientState::Idle, Instant::now());
     }
 
-    pub fn set_state(&self, state: ClientState) {
-        self.client.state.store(state as u8, Ordering::Relaxed);
+    pub fn logged_off(&self) {
+        *self.client.user.lock() = None;
+        self.set_state(ClientState::Login, Instant::now());
+    }
+
+    pub fn set_state(&self, state: ClientState, now: Instant) {
+        self.client.activity.set(state, now.saturating_duration_since(self.client.since));
     }
 
     /// Whether the pooler is going. If not, the task is woken when it does.
@@ -281,17 +308,46 @@ impl Entry {
     pub fn unit_begun(&self) {
         self.client.units.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// A unit of work is over that has waited for so long for a connection.
+    pub fn unit_ended(&self, waited: Duration) {
+        if !waited.is_zero() {
+            let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+            self.client.waited_us.fetch_add(us, Ordering::Relaxed);
+        }
+        if let Some(application) = self.client.application() {
+            application.unit_ended(waited);
+        }
+    }
+
+    /// It was told of a failure.
+    pub fn failed(&self) {
+        self.client.errors.fetch_add(1, Ordering::Relaxed);
+        if let Some(application) = self.client.application() {
+            application.failed();
+        }
+    }
+
+    /// So many bytes have come from it and gone to it.
+    pub fn carried(&self, received: u64, sent: u64) {
+        if let Some(application) = self.client.application() {
+            application.carried(received, sent);
+        }
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.clients.lock().remove(&self.client.id);
+        if let Some(application) = self.client.application() {
+            self.clients.applications.leave(application);
+        }
     }
 }
 
 impl ClientNumbers {
     pub fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        STATES.into_iter().zip(self.0)
+        ClientState::ALL.into_iter().map(ClientState::label).zip(self.0)
     }
 
     /// Clients that hold an upstream connection or wait for one.
@@ -302,5 +358,3 @@ impl ClientNumbers {
 
 /// So much of a user agent is kept: what drivers and Airflow's kit send is shorter.
 const USER_AGENT_CHARS: usize = 512;
-/// In the order of [`ClientState`], in PgBouncer's words.
-const STATES: [&str; 4] = ["cl_login", "cl_idle", "cl_waiting", "cl_active"];

@@ -9,8 +9,9 @@ use bolt::{Failure, RequestTag, ServerState};
 
 use crate::config::Limits;
 use crate::inbox::INBOX_LIMITS;
-use crate::pool::{Holders, KINDS_MAX};
+use crate::pool::KINDS_MAX;
 use crate::reason::Reason;
+use crate::waits::Witnessed;
 
 /// What a unit of work that ends for `reason` is told.
 pub(crate) fn of(reason: Reason, limits: &Limits) -> Failure {
@@ -26,13 +27,7 @@ pub(crate) fn of(reason: Reason, limits: &Limits) -> Failure {
 }
 
 /// The wait for a connection was too long for `limit`, a setting or what the client has asked for.
-/// `waiting` is how many wait.
-pub(crate) fn waited_in_vain(
-    reason: Reason,
-    limit: Duration,
-    waiting: usize,
-    holders: &Holders,
-) -> Failure {
+pub(crate) fn waited_in_vain(reason: Reason, limit: Duration, seen: &Witnessed) -> Failure {
     let code = match reason {
         // Managed transactions are not begun again: their time is over.
         Reason::TxTimeout => code::TIMED_OUT,
@@ -41,10 +36,11 @@ pub(crate) fn waited_in_vain(
     Failure::new(
         code,
         format!(
-            "BoltBouncer: no upstream connection became free within {} s ({}); {waiting} clients \
-             waiting; {holders}",
+            "BoltBouncer: no upstream connection became free within {} s ({}); {} clients \
+             waiting; {seen}",
             limit.as_secs_f64(),
             reason.label(),
+            seen.waiting,
         ),
     )
 }

@@ -13,11 +13,12 @@
 //! - [`routing`]: where clients believe to be
 //! - [`locks`]: all locks, and the order in which they may be taken; [`ids`]: numbers for what comes and
 //!   goes
-//! - [`metrics`], [`clients`], [`admin`]: what is to be seen of it; [`reason`]: what can go
-//!   wrong; [`failures`]: what clients are told of it
+//! - [`metrics`], [`clients`], [`applications`], [`waits`], [`admin`]: what is to be seen of it;
+//!   [`quantiles`]: of times; [`moment`]: what is looked up once for many; [`reason`]: what can go wrong; [`failures`]: what clients are told of it
 
 mod admin;
 mod alarm;
+mod applications;
 mod auth;
 mod class;
 mod client;
@@ -34,9 +35,11 @@ mod listener;
 mod locks;
 mod log_limit;
 mod metrics;
+mod moment;
 mod pool;
 mod pool_numbers;
 mod pooler;
+mod quantiles;
 mod reason;
 mod relay;
 mod routing;
@@ -46,6 +49,7 @@ mod shared;
 mod tries;
 mod unit;
 mod users;
+mod waits;
 
 pub use clients::FIRST_CLIENT;
 pub use config::file::File;

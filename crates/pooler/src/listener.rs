@@ -1,10 +1,11 @@
 //! Accepts clients, up to the limit, and finds out whether they encrypt.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::{Socket, Wire};
+use net::{KeepAlive, Socket, Wire};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -19,10 +20,16 @@ use crate::shared::Shared;
 pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Those whose TLS handshake is not over yet; they end with this task.
     let mut arriving = JoinSet::new();
+    let mut watch = Watch::default();
+    watch.over(&[&listener], &shared);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => arrive(stream, address, &shared, &mut arriving),
+                Ok((stream, address)) => {
+                    // The limits may have changed.
+                    watch.over(&[&listener, &stream], &shared);
+                    arrive(stream, address, &shared, &mut arriving);
+                }
                 Err(error) => {
                     // Mostly: no file descriptors left. Trying again at once would spin.
                     warn!(%error, "cannot accept a client");
@@ -31,6 +38,31 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             },
             Some(_) = arriving.join_next() => {}
         }
+    }
+}
+
+/// How the kernel watches over clients. It was told on the listening socket, from which the others have it,
+/// so that a client costs no more for it.
+#[derive(Default)]
+struct Watch(Option<KeepAlive>);
+
+impl Watch {
+    /// Tells the kernel what is to hold from now on, if it does not know yet.
+    fn over(&mut self, sockets: &[&dyn AsFd], shared: &Shared) {
+        let wanted = shared.limits().client_keep_alive();
+        if wanted == self.0 {
+            return;
+        }
+        for socket in sockets {
+            let told = match &wanted {
+                Some(keep_alive) => keep_alive.apply(socket),
+                None => KeepAlive::switch_off(socket),
+            };
+            if let Err(error) = told {
+                warn!(%error, "cannot watch over the clients' connections");
+            }
+        }
+        self.0 = wanted;
     }
 }
 
@@ -52,11 +84,6 @@ fn arrive(
     }
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%address, %error, "cannot switch off Nagle's algorithm");
-    }
-    if let Some(keep_alive) = shared.limits().client_keep_alive()
-        && let Err(error) = keep_alive.apply(&stream)
-    {
-        debug!(%address, %error, "cannot watch over a client's connection");
     }
     let tls = shared.tls.read().clone();
     match tls {

@@ -15,12 +15,16 @@ pub(crate) enum Rank {
     Scrape,
     /// The tasks that serve clients.
     Sessions,
+    /// What somebody has seen of all pools who waits.
+    AllWitnessed,
     /// Who is known, and which credentials are being checked.
     Directory,
     /// Failed logins by name.
     Tries,
     /// How many clients each user has.
     Users,
+    /// What somebody has seen of one pool who waits.
+    Witnessed,
     /// The connections and the queue of one pool. No thread holds two pools.
     Pool,
     /// Who may open connections within the limit over all pools.
@@ -35,6 +39,10 @@ pub(crate) enum Rank {
     Classes,
     /// The list of all clients.
     Clients,
+    /// The applications that are told apart.
+    Applications,
+    /// Long waits.
+    Waits,
     /// One client's user name.
     ClientUser,
     /// How one client's task is woken.

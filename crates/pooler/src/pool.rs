@@ -11,6 +11,7 @@ mod connections;
 mod contention;
 mod growth;
 mod hold;
+mod holders;
 mod lease;
 mod leases;
 mod login;
@@ -40,15 +41,18 @@ use crate::limits::CurrentLimits;
 use crate::locks::{Rank, Ranked};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
+use crate::moment::Moment;
 use crate::pool_numbers::PoolNumbers;
 use crate::server::Server;
 use crate::tries::Tries;
 use crate::users::Users;
+use crate::waits::Witnessed;
 
 pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
-pub(crate) use contention::Holders;
-pub(crate) use hold::Hold;
+pub(crate) use connections::{Place, Sighting};
+pub(crate) use hold::{Held, Hold, Holder};
+pub(crate) use holders::{Holders, Share};
 pub(crate) use lease::Lease;
 pub(crate) use members::{KINDS_MAX, MemberId};
 pub(crate) use owner::{Owner, UserId};
@@ -110,6 +114,8 @@ pub(crate) struct Pool {
     /// expired password first.
     pub is_single_use: bool,
     around: Arc<Surroundings>,
+    /// What somebody has seen who waited a moment ago.
+    witnessed: Moment<Witnessed>,
     state: Ranked<Mutex<State>>,
 }
 
@@ -163,7 +169,8 @@ impl Pool {
         around: Arc<Surroundings>,
     ) -> Arc<Self> {
         let state = Ranked::mutex(Rank::Pool, State::default());
-        let pool = Arc::new(Self { id, name, user, is_single_use, around, state });
+        let witnessed = Moment::new(Rank::Witnessed);
+        let pool = Arc::new(Self { id, name, user, is_single_use, around, witnessed, state });
         maintenance::start(&pool);
         pool
     }
@@ -377,6 +384,11 @@ impl Pool {
         if self.change(|state, _| state.complaint_is_due()) {
             warn!(user = %self.shown_name(), waiting, "clients wait in vain for an upstream connection; is max_connection_pool_size large enough?");
         }
+    }
+
+    /// Every connection, and for which class somebody has waited longest.
+    pub fn sightings(&self) -> (Vec<Sighting>, Option<Arc<Class>>) {
+        self.look(|state| (state.connections.all(), state.first_class_waiting()))
     }
 
     pub fn numbers(&self) -> PoolNumbers {

@@ -9,8 +9,9 @@ mod requests;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bolt::{Failure, Request, Tracker};
+use bolt::{Failure, Request, ServerState, Tracker};
 use bytes::BytesMut;
 use net::Wire;
 use tokio::time::Instant;
@@ -28,7 +29,7 @@ use crate::reason::Reason;
 use crate::session::identity::Identity;
 use crate::shared::Shared;
 use crate::unit::{
-    Effect, Effects, Ending, Event, Expiry, Kind, Lag, Loss, Passwords, Rest, Sent, Side, Told,
+    Doing, Effect, Effects, Ending, Event, Expiry, Kind, Lag, Loss, Passwords, Sent, Side, Told,
     Unit, UnitLimits, Warnings,
 };
 
@@ -56,12 +57,18 @@ struct Pump<'a> {
     /// There until the connection is handed back or given up.
     lease: Option<Lease>,
     now: Instant,
+    /// For a connection.
+    waited: Duration,
     lag: Lag,
     pace: Pace,
-    /// How the client lets the connection rest, as the pool knows it.
-    resting: Option<(Rest, Instant)>,
+    /// What happens on the connection and since when, as the pool knows it; `None`: it runs.
+    doing: Option<(Doing, Instant)>,
+    /// Records have come of a result that has not ended.
+    has_records: bool,
     /// What the client is told if there is no connection for it.
     refusal: Option<Failure>,
+    /// Why the unit's first request was refused, if it was.
+    refused: Option<Reason>,
     /// What the unit wants to become of the client.
     ending: Option<Ending>,
     passwords: Passwords,
@@ -107,10 +114,13 @@ impl<'a> Pump<'a> {
             limits,
             lease: None,
             now,
+            waited: Duration::ZERO,
             lag: Lag::None,
             pace: Pace::default(),
-            resting: None,
+            doing: None,
+            has_records: false,
             refusal: None,
+            refused: None,
             ending: None,
             passwords: Passwords::default(),
             warnings: Warnings::default(),
@@ -134,7 +144,7 @@ impl<'a> Pump<'a> {
     /// it is sent stops the other one from being read.
     async fn wait(&mut self) {
         self.note_lag();
-        self.note_rest();
+        self.note_doing();
         let Some(lease) = &mut self.lease else { return };
         let due = self.unit.next_due(&lease.tracker);
         let (overrules, rests) =
@@ -234,6 +244,7 @@ impl<'a> Pump<'a> {
             Effect::Forward => self.forward(),
             Effect::Hold | Effect::Swallow => {}
             Effect::Refuse(reason) => {
+                self.refused = Some(reason);
                 let failure = self.failure(reason);
                 self.client.pop();
                 self.client.fail(&failure);
@@ -242,7 +253,12 @@ impl<'a> Pump<'a> {
                 client.pop();
                 client.ignored();
             }
-            Effect::Answer(state) => client.answer(std::mem::take(bytes), state),
+            Effect::Answer(state) => {
+                if state == ServerState::Failed {
+                    client.entry.failed();
+                }
+                client.answer(std::mem::take(bytes), state);
+            }
             Effect::Stream => self.stream(bytes),
             Effect::Fail(reason) => {
                 let failure = self.failure(reason);
@@ -279,14 +295,16 @@ impl<'a> Pump<'a> {
 
     /// What the client is told when it is the pooler that refuses.
     fn failure(&mut self, reason: Reason) -> Failure {
+        self.client.entry.failed();
         if let Some(refusal) = self.refusal.take() {
             return refusal;
         }
         let limits = self.shared.limits();
         match (reason, self.client.next_request()) {
             (Reason::ConnectionAcquisitionTimeout | Reason::TxTimeout, _) => {
-                let limit = self.unit.patience();
-                failures::waited_in_vain(reason, limit, self.complain(), &self.holders())
+                let seen = self.look_around();
+                self.complain(seen.waiting);
+                failures::waited_in_vain(reason, self.unit.patience(), &seen)
             }
             (Reason::MessageTooLarge, Ok(Some(request))) => failures::too_large(request),
             (Reason::IllegalMessage, Ok(Some(request))) => {
@@ -356,13 +374,17 @@ impl<'a> Pump<'a> {
             client.flush_at_once().await;
         }
         let metrics = self.shared.metrics();
-        client.count_bytes(metrics);
+        let (received, sent) = client.count_bytes(metrics);
+        client.entry.carried(received, sent);
+        client.entry.unit_ended(self.waited);
+        let mut now = self.now;
         if let Work::Ended(since, bytes) = self.work {
-            metrics.unit_ended(self.unit.kind(), since.elapsed());
+            now = Instant::now();
+            metrics.unit_ended(self.unit.kind(), now - since);
             let (read, written) = bytes.unwrap_or_default();
             metrics.bytes(Side::Upstream, read, written);
         }
-        client.entry.set_state(ClientState::Idle);
+        client.entry.set_state(ClientState::Idle, now);
         let end = match (outcome, self.ending) {
             (Err(end), _) => end,
             (Ok(()), None) => return Ok(()),

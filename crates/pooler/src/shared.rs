@@ -13,8 +13,10 @@ use crate::config::{ClientTls, Config, Limits};
 use crate::limits::CurrentLimits;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::metrics::Metrics;
-use crate::pool::{Budget, Pool, Surroundings};
+use crate::moment::Moment;
+use crate::pool::{Budget, Holders, Pool, Surroundings};
 use crate::server::{Dial, Server};
+use crate::waits::Waits;
 
 /// What every session uses.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Shared {
     around: Arc<Surroundings>,
     directory: Arc<Directory>,
     pub clients: Arc<Clients>,
+    pub waits: Waits,
+    holders: Moment<Arc<Holders>>,
     pub classes: Classes,
     pub registry: Registry,
     advertised_address: Ranked<RwLock<Option<String>>>,
@@ -43,6 +47,8 @@ impl Shared {
             directory: Directory::new(around.clone()),
             around,
             clients: Arc::default(),
+            waits: Waits::default(),
+            holders: Moment::new(Rank::AllWitnessed),
             classes: Classes::default(),
             registry,
             advertised_address: Ranked::rw_lock(
@@ -90,7 +96,16 @@ impl Shared {
     /// A second is over.
     pub fn next_second(&self) {
         self.clients.next_second();
+        self.waits.next_second();
         self.around.next_second();
+    }
+
+    /// Who holds connections, whoever's they are, a moment ago at most.
+    pub fn holders(&self) -> Arc<Holders> {
+        self.holders.get(|| {
+            let pools = self.directory.pools();
+            Arc::new(Holders::new(pools.iter().flat_map(|pool| pool.held()).collect()))
+        })
     }
 
     pub fn directory(&self) -> &Arc<Directory> {

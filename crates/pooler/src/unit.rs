@@ -29,7 +29,7 @@ pub(crate) use event::{
 };
 pub(crate) use expiry::{Expiry, UnitLimits};
 pub(crate) use passwords::{Passwords, Query, Updates};
-pub(crate) use rest::Rest;
+pub(crate) use rest::{Doing, Rest};
 pub(crate) use warnings::Warnings;
 
 /// What a unit of work is, which its first request tells.

@@ -151,7 +151,7 @@ fn advice(findings: &Findings, target: &Target) -> Vec<String> {
         found.and_then(|(_, value)| value.parse::<usize>().ok())
     };
     if findings.is_pooler {
-        advice.push("Who is connected to the pooler itself is on its admin pages, at /clients; ask the server directly for its own times.".into());
+        advice.push("Who is connected to the pooler itself is on its admin pages, at /api/v1/clients; ask the server directly for its own times.".into());
     }
     let threads = limit("server.bolt.thread_pool_max_size").unwrap_or(DEFAULT_THREADS);
     advice.push(format!(

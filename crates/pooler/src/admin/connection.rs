@@ -15,11 +15,16 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 /// Answers the requests that come over `stream`.
-pub(super) async fn serve(
+pub(super) async fn serve<F>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    answer: impl Fn(Request<Incoming>) -> Response<Full<Bytes>>,
-) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(answer(request)));
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
+    F: Future<Output = Response<Full<Bytes>>>,
+{
+    let service = service_fn(|request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT);
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
@@ -48,7 +53,8 @@ mod tests {
 
     fn connect() -> DuplexStream {
         let (ours, theirs) = duplex(1 << 16);
-        tokio::spawn(serve(theirs, |_| Response::new(Full::new(Bytes::from_static(b"answer")))));
+        let answer = || Response::new(Full::new(Bytes::from_static(b"answer")));
+        tokio::spawn(serve(theirs, move |_| std::future::ready(answer())));
         ours
     }
 

@@ -60,6 +60,9 @@ pub struct Limits {
     pub max_parallel_connects: usize,
     /// How long a unit of work waits for an upstream connection.
     pub connection_acquisition_timeout: Seconds,
+    /// A wait for a connection that is longer is put on record, with who held them; 0: only one that was
+    /// in vain is.
+    pub slow_wait_threshold: Seconds,
     /// How many clients of one principal may wait.
     pub max_waiting_clients: usize,
     /// How often the upstream's name is looked up.
@@ -122,6 +125,7 @@ impl Default for Limits {
             max_parallel_connects: 4,
             // The drivers' default.
             connection_acquisition_timeout: Seconds::new(60),
+            slow_wait_threshold: Seconds::new(1),
             max_waiting_clients: 10_000,
             dns_interval: Seconds::new(5),
             connection_timeout: Seconds::new(15),

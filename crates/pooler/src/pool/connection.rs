@@ -29,7 +29,7 @@ pub(super) struct Connection {
     pub alive_at: Instant,
     /// A client has had it.
     pub was_used: bool,
-    /// Who has it.
+    /// What is known of it while somebody has it.
     pub hold: Arc<Hold>,
     permit: Permit,
 }
@@ -43,7 +43,7 @@ impl Connection {
         epoch: u64,
     ) -> Self {
         let now = Instant::now();
-        let hold = Arc::default();
+        let hold = Arc::new(Hold::new(upstream.id.clone()));
         Self {
             id,
             upstream,

@@ -1,14 +1,14 @@
 //! All connections of a pool by class: those that are idle, and the ids of those that are elsewhere.
 //! How many there are of any kind is the length of a list, never a number kept beside it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId};
-use super::hold::Held;
+use super::hold::{Held, Hold};
 use super::leases::Leases;
 use crate::class::{Class, is_same};
 
@@ -35,9 +35,33 @@ struct Shelf {
 #[derive(Debug, Default)]
 struct Probed {
     /// Most likely they will answer at once.
-    asked: HashSet<ConnectionId>,
+    asked: BTreeMap<ConnectionId, Arc<Hold>>,
     /// They have not.
-    suspect: HashSet<ConnectionId>,
+    suspect: BTreeMap<ConnectionId, Arc<Hold>>,
+}
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Connecting,
+    Idle,
+    /// It is asked for a sign of life.
+    Probed,
+    /// It has been asked, and takes its time.
+    Suspect,
+    /// Somebody has it.
+    Held,
+    /// Somebody has it, and has to give it back.
+    Leaving,
+}
+
+/// One connection, for those who ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting {
+    pub place: Place,
+    pub class: Arc<Class>,
+    /// Once it is open.
+    pub hold: Option<Arc<Hold>>,
 }
 
 /// Whether an idle connection can be used.
@@ -67,9 +91,25 @@ impl Shelf {
         self.connecting.len() + self.probed.asked.len()
     }
 
+    fn all(&self) -> Vec<Sighting> {
+        let seen = |place, hold: Option<&Arc<Hold>>| {
+            let (class, hold) = (self.class.clone(), hold.cloned());
+            Sighting { place, class, hold }
+        };
+        let Probed { asked, suspect } = &self.probed;
+        let mut all: Vec<_> =
+            self.idle.iter().map(|one| seen(Place::Idle, Some(&one.hold))).collect();
+        all.extend(self.leases.held_or_resting().map(|hold| seen(Place::Held, Some(hold))));
+        all.extend(self.leases.on_their_way_back().map(|hold| seen(Place::Leaving, Some(hold))));
+        all.extend(asked.values().map(|hold| seen(Place::Probed, Some(hold))));
+        all.extend(suspect.values().map(|hold| seen(Place::Suspect, Some(hold))));
+        all.extend(self.connecting.iter().map(|_| seen(Place::Connecting, None)));
+        all
+    }
+
     /// Asks an idle connection for a sign of life.
     fn probe(&mut self, connection: Connection, probe: &mut Vec<Connection>) {
-        self.probed.asked.insert(connection.id);
+        self.probed.asked.insert(connection.id, connection.hold.clone());
         probe.push(connection);
     }
 }
@@ -116,6 +156,11 @@ impl Connections {
     /// Who holds the leased ones.
     pub fn held(&self) -> impl Iterator<Item = Held> {
         self.shelves.iter().flat_map(|shelf| shelf.leases.held())
+    }
+
+    /// Every connection.
+    pub fn all(&self) -> Vec<Sighting> {
+        self.shelves.iter().flat_map(Shelf::all).collect()
     }
 
     /// Parks the leased ones that have rested since `before`.
@@ -220,16 +265,17 @@ impl Connections {
     /// A connection that was asked for a sign of life takes its time.
     pub fn doubt(&mut self, class: &Arc<Class>, id: ConnectionId) {
         let probed = &mut self.shelf(class).probed;
-        if probed.asked.remove(&id) {
-            probed.suspect.insert(id);
+        if let Some(hold) = probed.asked.remove(&id) {
+            probed.suspect.insert(id, hold);
         }
     }
 
     /// It has answered, or is given up. Until it is put somewhere it counts as leased.
     pub fn end_probe(&mut self, connection: &Connection) {
         let (id, shelf) = (connection.id, self.shelf(&connection.upstream.class));
-        let was_probed = shelf.probed.asked.remove(&id) || shelf.probed.suspect.remove(&id);
-        debug_assert!(was_probed, "{id:?} was not asked");
+        let asked = shelf.probed.asked.remove(&id);
+        let probed = asked.or_else(|| shelf.probed.suspect.remove(&id));
+        debug_assert!(probed.is_some(), "{id:?} was not asked");
         shelf.leases.insert(id, connection.hold.clone());
     }
 

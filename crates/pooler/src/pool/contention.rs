@@ -2,18 +2,15 @@
 //! their stead, and when that is not possible any more, the one that has rested for longest has to come
 //! back.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use harmless::{NAME_CHARS, line, short};
 use tokio::time::Instant;
 
 use super::hold::Held;
+use super::holders::Holders;
 use super::state::State;
 use super::{Actions, Pool};
-use crate::unit::Rest;
+use crate::waits::{Whose, Witnessed};
 
 impl Pool {
     pub(super) fn is_anybody_waiting(&self) -> bool {
@@ -82,57 +79,20 @@ impl Pool {
         Instant::now().checked_sub(self.around.limits.now().contended_idle_timeout()?)
     }
 
-    /// Who holds the connections of this pool now.
-    pub fn holders(&self) -> Holders {
-        let mut holders = Holders::default();
-        let held: Vec<_> = self.look(|state| state.connections.held().collect());
-        for Held { holder, rest } in held {
-            let agent = holder.client.user_agent().unwrap_or("an unknown application");
-            let agent = line(&short(agent, NAME_CHARS)).into_owned();
-            let entry = holders.0.entry(agent).or_default();
-            entry.count += 1;
-            entry.longest = entry.longest.max((holder.since.elapsed(), rest));
-        }
-        holders
+    /// Who holds the connections of this pool, and how many wait, a moment ago at most.
+    pub fn witness(&self) -> Witnessed {
+        self.witnessed.get(|| {
+            self.look(|state| {
+                let held = state.connections.held().collect();
+                let is_full = !state.asks_budget;
+                let whose = if is_full { Whose::OwnUsers } else { Whose::Everybodys };
+                Witnessed { waiting: state.waiting(), whose, holders: Arc::new(Holders::new(held)) }
+            })
+        })
+    }
+
+    /// Who holds the connections of this pool.
+    pub fn held(&self) -> Vec<Held> {
+        self.look(|state| state.connections.held().collect())
     }
 }
-
-/// Who holds connections, by application.
-#[derive(Debug, Default)]
-pub(crate) struct Holders(BTreeMap<String, Share>);
-
-#[derive(Debug, Default)]
-struct Share {
-    count: usize,
-    /// How long the one has been held that was so for longest, and how it rests.
-    longest: (Duration, Option<Rest>),
-}
-
-/// For example "20 held: 17 by airflow/3.0 (longest for 312 s, idle in transaction), 3 by load.py
-/// (longest for 2 s, at work)".
-impl fmt::Display for Holders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total: usize = self.0.values().map(|share| share.count).sum();
-        if total == 0 {
-            return f.write_str("none held by this user");
-        }
-        write!(f, "{total} held")?;
-        let mut shares: Vec<_> = self.0.iter().collect();
-        shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.count));
-        for (place, (agent, share)) in shares.iter().take(NAMED_MAX).enumerate() {
-            let between = if place == 0 { ": " } else { ", " };
-            let (longest, rest) = share.longest;
-            let doing = rest.map_or("at work", Rest::words);
-            let (count, seconds) = (share.count, longest.as_secs());
-            write!(f, "{between}{count} by {agent} (longest for {seconds} s, {doing})")?;
-        }
-        let others: usize = shares.iter().skip(NAMED_MAX).map(|(_, share)| share.count).sum();
-        if others > 0 {
-            write!(f, ", {others} by others")?;
-        }
-        Ok(())
-    }
-}
-
-/// So many applications are named.
-const NAMED_MAX: usize = 3;

@@ -8,11 +8,10 @@ use bolt::Failure;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::{Hold, Pool};
-use crate::clients::Listed;
+use super::{Hold, Holder, Pool};
 use crate::credential::Credential;
 use crate::server::Upstream;
-use crate::unit::Rest;
+use crate::unit::Doing;
 
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -27,13 +26,13 @@ impl Lease {
     }
 
     /// Who has the connection now, for those who ask.
-    pub fn begin(&self, client: Arc<Listed>, since: Instant) {
-        self.hold().begin(client, since);
+    pub fn begin(&self, holder: Holder) {
+        self.hold().begin(holder);
     }
 
-    /// Whether the client lets the connection rest, how, and since when.
-    pub fn rests(&self, resting: Option<(Rest, Instant)>) {
-        if self.hold().rests(resting) {
+    /// What happens on the connection, and since when.
+    pub fn does(&self, doing: Doing, since: Instant) {
+        if self.hold().does(doing, since) {
             let id = self.connection.as_ref().expect(PRESENT).id;
             self.pool.change(|state, _| state.connections.unpark(id));
         }

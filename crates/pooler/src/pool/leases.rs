@@ -75,8 +75,16 @@ impl Leases {
         waker
     }
 
+    /// Those that are not on their way back.
+    pub fn held_or_resting(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.working.values().chain(self.parked.values())
+    }
+
+    pub fn on_their_way_back(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.leaving.values()
+    }
+
     pub fn held(&self) -> impl Iterator<Item = Held> {
-        let lists = [&self.working, &self.parked, &self.leaving];
-        lists.into_iter().flat_map(BTreeMap::values).filter_map(|hold| hold.held())
+        self.held_or_resting().chain(self.leaving.values()).filter_map(|hold| hold.held())
     }
 }

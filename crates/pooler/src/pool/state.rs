@@ -195,6 +195,11 @@ impl State {
         !self.queue.is_empty()
     }
 
+    /// The class for which somebody has waited longest.
+    pub fn first_class_waiting(&self) -> Option<Arc<Class>> {
+        self.queue.first_class().cloned()
+    }
+
     /// Returns the number of the place.
     pub fn enqueue(&mut self, class: &Arc<Class>, answer: oneshot::Sender<Reply>) -> u64 {
         let number = self.ids.next();

@@ -14,7 +14,7 @@ use crate::clients::{Clients, Entry};
 use crate::config::Limits;
 use crate::credential::DIGEST_BYTES;
 use crate::server::{Dial, Dialling, Resolving};
-use crate::unit::Rest;
+use crate::unit::{Doing, Kind, Rest};
 
 struct Nowhere;
 
@@ -340,15 +340,22 @@ async fn a_limit_that_is_raised_serves_who_waits_already() {
     assert_eq!(numbers(&pool), [0, 1, 1, 0, 1]);
 }
 
+/// Somebody holds this connection.
+fn hold(lease: &Lease, entry: &Entry) {
+    let (client, kind) = (entry.listed().clone(), Kind::Transaction);
+    lease.begin(Holder { client, kind, since: Instant::now() });
+}
+
 /// Somebody holds this connection and lets it rest.
 fn rest(lease: &Lease, entry: &Entry) {
-    lease.begin(entry.listed().clone(), Instant::now());
-    lease.rests(Some((Rest::InTransaction, Instant::now())));
+    hold(lease, entry);
+    lease.does(Doing::Resting(Rest::InTransaction), Instant::now());
 }
 
 fn entry(user_agent: &str) -> Entry {
     let entry = Arc::new(Clients::default()).open(None);
     entry.introduce(user_agent, Version::V4_4);
+    entry.logged_in(Some("neo4j"));
     entry
 }
 
@@ -368,7 +375,7 @@ async fn another_connection_is_opened_in_the_stead_of_one_that_rests() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let PoolNumbers { sv_active, sv_parked, sv_login, .. } = pool.numbers();
     assert_eq!((sv_active, sv_parked, sv_login), (0, 1, 1));
-    lease.rests(None);
+    lease.does(Doing::Running, Instant::now());
     assert_eq!(numbers(&pool), [0, 1, 1, 0, 1]);
     // There is one too many now, and it is the first to come back that goes.
     drop(lease);
@@ -407,12 +414,13 @@ async fn who_holds_the_connections_is_told() {
     let (pool, _server) = pool_with_one(1, &class(8), &around);
     let _others = fill(&pool, 3, &around);
     let leases: Vec<_> = (0..4).map(|_| ready(pool.acquire(&class(8)))).collect();
-    rest(&leases[0], &entry("airflow dag=load"));
+    let task = |name| entry(&format!("airflow/3 (dag=load; task={name}; try=1)"));
+    rest(&leases[0], &task("a"));
     tokio::time::sleep(Duration::from_secs(310)).await;
-    leases[1].begin(entry("airflow dag=load").listed().clone(), Instant::now());
-    leases[2].begin(entry("\u{1b}[2J").listed().clone(), Instant::now());
+    hold(&leases[1], &task("b"));
+    hold(&leases[2], &entry("\u{1b}[2J"));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let held = "3 held: 2 by airflow dag=load (longest for 312 s, idle in transaction), \
+    let held = "3 held by this user: 2 by airflow dag=load (longest for 312 s, idle in transaction), \
                 1 by \\u{1b}[2J (longest for 2 s, at work)";
-    assert_eq!(pool.holders().to_string(), held);
+    assert_eq!(pool.witness().to_string(), held);
 }

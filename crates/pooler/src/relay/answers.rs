@@ -29,6 +29,7 @@ impl Pump<'_> {
                 Ok(None) => return,
                 Ok(Some(Scanned::Records { mut wire, .. })) => {
                     self.warnings.records();
+                    self.has_records = true;
                     self.feed_with(Event::Records(at), &mut wire);
                 }
                 Ok(Some(Scanned::Message { tag, wire })) => self.take_summary(tag, wire),
@@ -38,6 +39,7 @@ impl Pump<'_> {
     }
 
     fn take_summary(&mut self, tag: u8, mut wire: BytesMut) {
+        self.has_records = false;
         let request = self.with_tracker(|_, tracker, _| tracker.unanswered().next());
         let (mut updates, mut failure) = (Updates::None, None);
         let answer = match tag {

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use super::Pump;
 use crate::client::{FAIR_BYTES, Room};
-use crate::unit::{Event, Lag};
+use crate::unit::{Doing, Event, Lag};
 
 /// How much of what was under way has got on, so that somebody slow can be told from somebody who has
 /// stopped.
@@ -45,13 +45,23 @@ impl Pump<'_> {
         }
     }
 
-    /// Tells the pool when the connection comes to rest, and when it goes on.
-    pub(super) fn note_rest(&mut self) {
-        let resting = self.unit.resting();
-        if resting != self.resting {
-            self.resting = resting;
+    /// Tells the pool what happens on the connection, whenever that changes.
+    pub(super) fn note_doing(&mut self) {
+        let doing = match self.unit.resting() {
+            Some((rest, since)) => Some((Doing::Resting(rest), since)),
+            None if self.has_records => Some((Doing::Streaming, self.now)),
+            None => None,
+        };
+        let is_same = match (doing, self.doing) {
+            // It counts from the first record on.
+            (Some((Doing::Streaming, _)), Some((Doing::Streaming, _))) => true,
+            (doing, known) => doing == known,
+        };
+        if !is_same {
+            self.doing = doing;
             if let Some(lease) = &self.lease {
-                lease.rests(resting);
+                let (doing, since) = doing.unwrap_or((Doing::Running, self.now));
+                lease.does(doing, since);
             }
         }
     }
@@ -62,7 +72,7 @@ impl Pump<'_> {
         let ends = !self.feed(Event::Contended).is_empty();
         match &self.lease {
             Some(lease) if ends => lease.hold().leaves(),
-            Some(lease) => lease.rests(None),
+            Some(lease) => lease.does(Doing::Running, self.now),
             None => {}
         }
     }

@@ -14,7 +14,6 @@ use super::Session;
 use crate::auth::Source;
 use crate::class::Class;
 use crate::client::View;
-use crate::clients::ClientState;
 use crate::end::End;
 use crate::failures;
 use crate::metrics::LoginOutcome;
@@ -109,8 +108,7 @@ impl Session {
 
     pub(super) fn logoff(&mut self) {
         self.identity.member = None;
-        self.client.entry.set_user(None);
-        self.client.entry.set_state(ClientState::Login);
+        self.client.entry.logged_off();
         let limit = self.shared.limits().client_login_timeout.0;
         self.client.logged_off(Instant::now() + limit);
     }
@@ -158,8 +156,7 @@ impl Session {
 
     fn logged_in(&mut self, metadata: &Dictionary) {
         let user = self.identity.member.as_ref().map(|member| member.pool.name.as_str());
-        self.client.entry.set_user(user);
-        self.client.entry.set_state(ClientState::Idle);
+        self.client.entry.logged_in(user);
         self.client.logged_in(metadata);
     }
 

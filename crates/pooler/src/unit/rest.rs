@@ -20,6 +20,30 @@ pub(crate) enum Rest {
     NotReading,
 }
 
+/// What happens on a connection that somebody holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// The server has something to do, or the client is being heard.
+    Running,
+    /// Records come, and are taken.
+    Streaming,
+    Resting(Rest),
+}
+
+impl Doing {
+    /// For programs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Streaming => "streaming",
+            Self::Resting(Rest::InTransaction) => "idle_in_transaction",
+            Self::Resting(Rest::UnreadResult) => "result_not_fetched",
+            Self::Resting(Rest::HalfRequest) => "request_half_sent",
+            Self::Resting(Rest::NotReading) => "answers_not_taken",
+        }
+    }
+}
+
 impl Rest {
     /// For people.
     pub fn words(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use client::{ClientError, Connection};
 use net::{Socket, Target};
 use pooler::{Config, Pooler};
 use sandbox::{Sandbox, Settings};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
-use tokio::net::TcpListener;
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
+use tokio::net::{TcpListener, TcpStream};
 
 pub struct Setup {
     pub pooler: Pooler,
@@ -91,6 +93,21 @@ pub async fn ask(connection: &mut Connection, number: i64) -> i64 {
     table.get(0, "n").as_integer().unwrap()
 }
 
+/// The status and the body of the admin pages' answer.
+pub async fn http(setup: &Setup, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(setup.pooler.admin_address().unwrap()).await.unwrap();
+    stream.write_all(format!("{request}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// A request for one of the admin pages.
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost:1")
+}
+
 /// A stream on which the pooler trips once the fuse is set.
 pub struct Memory {
     pub stream: DuplexStream,
@@ -126,7 +143,7 @@ impl AsyncWrite for Memory {
     }
 }
 
-/// Everything that is logged from now on by this process, at the finest level.
+/// Everything that this process logs, at the finest level.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -147,15 +164,20 @@ impl Write for Log {
     }
 }
 
+/// What all tests of this process have logged since this was first called.
 pub fn captured_log() -> Log {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .init();
-    log
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .init();
+        log
+    });
+    log.clone()
 }
 
 pub const TIMEOUT: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod knows;
 mod setup;
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use bolt::version::{self, Proposal, VersionRange};
 use client::Connection;
 use net::Socket;
 use pooler::{Admin, ClientTls, Config};
-use setup::{Memory, Setup, TIMEOUT, ask, login};
+use setup::{Memory, Setup, TIMEOUT, ask, get, http, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -92,19 +93,6 @@ async fn a_browser_on_the_bolt_port_is_told_where_it_is() {
     }
 }
 
-async fn http(setup: &Setup, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(setup.pooler.admin_address().unwrap()).await.unwrap();
-    stream.write_all(format!("{request}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost:1")
-}
-
 #[tokio::test]
 async fn numbers_are_read_over_http() {
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
@@ -127,16 +115,16 @@ async fn numbers_are_read_over_http() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
     }
-    let (_, pools) = http(&setup, &get("/pools")).await;
+    let (_, pools) = http(&setup, &get("/api/v1/pools")).await;
     let pools: serde_json::Value = serde_json::from_str(&pools).unwrap();
     assert_eq!((&pools[0]["user"], &pools[0]["sv_idle"]), (&"neo4j".into(), &1.into()));
-    let (_, clients) = http(&setup, &get("/clients")).await;
+    let (_, clients) = http(&setup, &get("/api/v1/clients")).await;
     let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
     assert_eq!(clients[0]["user_agent"], "live/1");
     assert_eq!((&clients[0]["state"], &clients[0]["transactions"]), (&"cl_idle".into(), &1.into()));
 
-    assert_eq!(http(&setup, "GET /pools HTTP/1.1\r\nHost: evil.example").await.0, 403);
-    assert_eq!(http(&setup, "POST /pools HTTP/1.1\r\nHost: localhost").await.0, 405);
+    assert_eq!(http(&setup, "GET /api/v1/pools HTTP/1.1\r\nHost: evil.example").await.0, 403);
+    assert_eq!(http(&setup, "POST /api/v1/pools HTTP/1.1\r\nHost: localhost").await.0, 405);
     assert_eq!(http(&setup, &get("/nothing")).await.0, 404);
 }
 
@@ -152,7 +140,9 @@ async fn a_name_from_outside_breaks_no_page() {
     let shown = r#"boltbouncer_pool_connections{user="a\"x\\"#;
     assert!(metrics.lines().any(|line| line.starts_with(shown)), "{metrics}");
     assert!(!metrics.lines().any(|line| line.starts_with("boltbouncer_clients 1")), "{metrics}");
-    for (page, names) in [("/pools", ["user", "user"]), ("/clients", ["user", "user_agent"])] {
+    for (page, names) in
+        [("/api/v1/pools", ["user", "user"]), ("/api/v1/clients", ["user", "user_agent"])]
+    {
         let (_, text) = http(&setup, &get(page)).await;
         assert!(!text.contains(char::is_control), "{text:?}");
         let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -165,7 +155,7 @@ async fn a_client_is_called_the_same_by_its_driver_and_in_the_list() {
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None };
     let setup = Setup::with(|config| config.admin = Some(admin)).await;
     let connection = setup.connect("bolt").await.unwrap();
-    let (_, clients) = http(&setup, &get("/clients")).await;
+    let (_, clients) = http(&setup, &get("/api/v1/clients")).await;
     let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
     assert_eq!(clients[0]["id"], "bolt-1000000000");
     assert_eq!(connection.id(), "bolt-1000000000");
@@ -176,8 +166,8 @@ async fn a_token_is_asked_for_if_there_is_one() {
     let token = Some(Secret::from("open sesame"));
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
     let setup = Setup::with(|config| config.admin = Some(admin)).await;
-    let with = |token: &str| format!("{}\r\nAuthorization: Bearer {token}", get("/pools"));
-    assert_eq!(http(&setup, &get("/pools")).await.0, 401);
+    let with = |token: &str| format!("{}\r\nAuthorization: Bearer {token}", get("/api/v1/pools"));
+    assert_eq!(http(&setup, &get("/api/v1/pools")).await.0, 401);
     assert_eq!(http(&setup, &with("open")).await.0, 401);
     assert_eq!(http(&setup, &with("open sesame")).await.0, 200);
 }
@@ -223,7 +213,7 @@ async fn who_may_not_ask_is_closed() {
     let admin = Admin { listen: "127.0.0.1:0".parse().unwrap(), token };
     let setup = Setup::with(|config| config.admin = Some(admin)).await;
     let mut stream = TcpStream::connect(setup.pooler.admin_address().unwrap()).await.unwrap();
-    stream.write_all(format!("{}\r\n\r\n", get("/pools")).as_bytes()).await.unwrap();
+    stream.write_all(format!("{}\r\n\r\n", get("/api/v1/pools")).as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
@@ -307,7 +297,7 @@ async fn nothing_secret_is_logged_or_shown() {
         .lines()
         .find(|line| line.contains(r#"user="long\nxxx"#) && line.contains("login refused"));
     assert!(refused.is_some_and(|line| !line.contains(&"x".repeat(65))), "{shown}");
-    for path in ["/metrics", "/pools", "/clients"] {
+    for path in ["/metrics", "/api/v1/pools", "/api/v1/clients"] {
         shown += &http(&setup, &get(path)).await.1;
     }
     assert!(shown.contains("login refused"), "{shown}");

@@ -1,0 +1,71 @@
+//! `/api/v1/clients`: everybody who is connected, and what they do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::seconds;
+use crate::applications::ApplicationName;
+use crate::clients::{ClientId, Listed};
+use crate::pool::{Hold, Pool};
+use crate::shared::Shared;
+
+#[derive(Serialize)]
+pub(super) struct ClientLine {
+    /// `connection_id` in its driver's log.
+    id: String,
+    state: &'static str,
+    /// In that state.
+    state_s: f64,
+    /// The connection that it holds, as the server calls it.
+    upstream: Option<String>,
+    /// What happens on that.
+    doing: Option<&'static str>,
+    address: Option<String>,
+    user: Option<String>,
+    application: Option<ApplicationName>,
+    user_agent: Option<String>,
+    bolt: Option<String>,
+    connected_s: f64,
+    /// For connections, in all.
+    waited_s: f64,
+    /// Units of work.
+    transactions: u64,
+    errors: u64,
+}
+
+/// The oldest first.
+pub(super) fn lines(shared: &Shared) -> Vec<ClientLine> {
+    let holds = holds(&shared.directory().pools());
+    let line = |client: &Arc<Listed>| line(client, holds.get(&client.id));
+    shared.clients.all().iter().map(line).collect()
+}
+
+/// What each client holds.
+fn holds(pools: &[Arc<Pool>]) -> HashMap<ClientId, Arc<Hold>> {
+    let holds = pools.iter().flat_map(|pool| pool.sightings().0).filter_map(|seen| seen.hold);
+    holds.filter_map(|hold| Some((hold.held()?.holder.client.id, hold))).collect()
+}
+
+fn line(client: &Listed, hold: Option<&Arc<Hold>>) -> ClientLine {
+    let (introduction, counts) = (client.introduction(), client.counts());
+    let (state, since) = client.activity();
+    let held = hold.and_then(|hold| hold.held());
+    ClientLine {
+        id: client.id.to_string(),
+        state: state.label(),
+        state_s: seconds(since.elapsed()),
+        upstream: held.is_some().then(|| hold.map(|hold| hold.id.clone())).flatten(),
+        doing: held.map(|held| held.doing.label()),
+        address: client.address.map(|address| address.to_string()),
+        user: client.user().map(|user| user.to_string()),
+        application: client.application().map(|one| one.name.clone()),
+        user_agent: introduction.map(|said| said.user_agent.to_string()),
+        bolt: introduction.map(|said| said.version.to_string()),
+        connected_s: seconds(client.since.elapsed()),
+        waited_s: seconds(counts.waited),
+        transactions: counts.units,
+        errors: counts.errors,
+    }
+}
