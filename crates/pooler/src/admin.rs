@@ -20,8 +20,9 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
+use crate::applications::standings;
 use crate::config::Admin;
-use crate::pool_numbers::PoolNumbers;
+use crate::metrics::Seen;
 use crate::server::{Down, Standing};
 use crate::shared::Shared;
 use visitors::{Stay, Visitor, Visitors};
@@ -135,10 +136,17 @@ fn ready(shared: &Shared) -> Response<Full<Bytes>> {
 }
 
 fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
-    let numbers: Vec<(String, PoolNumbers)> =
-        shared.directory().pools().iter().map(|pool| (pool.name.clone(), pool.numbers())).collect();
-    let _turn = shared.scrape.lock();
-    shared.metrics().refresh(&shared.clients.numbers(), &numbers);
+    let mut series = shared.scrape.lock();
+    let pools = shared.directory().pools();
+    let seen = Seen {
+        clients: shared.clients.numbers(),
+        pools: pools
+            .iter()
+            .map(|pool| (pool.name.clone(), pool.numbers(), pool.not_shared()))
+            .collect(),
+        applications: series.shares(&standings(shared)),
+    };
+    shared.metrics().refresh(&seen);
     let mut body = String::new();
     match prometheus_client::encoding::text::encode(&mut body, &shared.registry) {
         Ok(()) => respond(StatusCode::OK, OPEN_METRICS, body),

@@ -1,6 +1,7 @@
 //! Applications, by what their clients' user agents say, and what all clients of each have done together.
 
 mod name;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use crate::locks::{Rank, Ranked};
 use crate::quantiles::Quantiles;
 
 pub(crate) use name::ApplicationName;
+pub(crate) use standing::{Now, Standing, standings};
 
 /// Those that are told apart. There are never more than [`APPLICATIONS_MAX`]: what somebody calls itself
 /// costs nothing, and must not fill the memory.

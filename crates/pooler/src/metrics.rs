@@ -1,9 +1,11 @@
 //! What happened, in numbers. Names are PgBouncer's where it has the thing; times are histograms,
 //! never averages.
 
+mod applications;
 #[cfg(test)]
 mod exposition;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,9 +19,13 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clients::ClientNumbers;
+use crate::pool::NotShared;
 use crate::pool_numbers::PoolNumbers;
 use crate::reason::Reason;
 use crate::unit::{Kind, Side};
+
+use applications::ByApplication;
+pub(crate) use applications::{Series, Share};
 
 /// Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
@@ -41,6 +47,8 @@ struct Inner {
     clients: Family<StateLabels, Gauge>,
     pools: Family<PoolLabels, Gauge>,
     maxwait: Family<PoolNameLabels, Gauge<f64, AtomicU64>>,
+    not_shared: Family<ReasonLabels, Gauge>,
+    by_application: ByApplication,
 }
 
 /// Counters of [`Inner::units`] and [`Inner::bytes`] that every unit of work raises: found once instead of
@@ -97,6 +105,27 @@ pub(crate) enum LoginOutcome {
     Unavailable,
 }
 
+impl LoginOutcome {
+    const ALL: [Self; 5] =
+        [Self::Cached, Self::Verified, Self::Refused, Self::RateLimited, Self::Unavailable];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Verified => "verified",
+            Self::Refused => "refused",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl From<Reason> for ErrorLabels {
+    fn from(reason: Reason) -> Self {
+        Self { fault: reason.fault().label(), reason: reason.label() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LoginLabels {
     outcome: &'static str,
@@ -131,6 +160,12 @@ struct PoolLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    user: Name,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolNameLabels {
     user: Name,
 }
@@ -145,6 +180,15 @@ impl EncodeLabelValue for Name {
     }
 }
 
+/// What is looked up when somebody asks for the metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub clients: ClientNumbers,
+    /// Each with the name of its user; several may have the same.
+    pub pools: Vec<(String, PoolNumbers, BTreeMap<NotShared, usize>)>,
+    pub applications: Vec<Share>,
+}
+
 /// Counts an upstream connection as closed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenUpstream(Metrics);
@@ -155,11 +199,24 @@ impl Drop for OpenUpstream {
     }
 }
 
+impl Inner {
+    /// A series that begins with what it counts first hides that from whoever asks for an increase.
+    fn count_from_zero(&self) {
+        for reason in Reason::ALL {
+            drop(self.errors.get_or_create(&ErrorLabels::from(*reason)));
+        }
+        for outcome in LoginOutcome::ALL {
+            drop(self.logins.get_or_create(&LoginLabels { outcome: outcome.label() }));
+        }
+    }
+}
+
 impl Metrics {
     /// With the registry from which they can be read.
     pub fn new() -> (Self, Registry) {
         let mut inner = Inner::default();
         inner.every_unit = EveryUnit::new(&inner.units, &inner.bytes);
+        inner.count_from_zero();
         let inner = Arc::new(inner);
         let mut registry = Registry::with_prefix("boltbouncer");
         macro_rules! register {
@@ -179,6 +236,7 @@ impl Metrics {
             clients: "clients", "Clients by state, in PgBouncer's words";
             pools: "pool_connections", "Of each pool: clients (cl_*) and upstream connections (sv_*) by state";
             maxwait: "pool_maxwait_seconds", "How long the first client in the queue of a pool has waited";
+            not_shared: "pool_connections_not_shared", "Connections that nobody else can have now, by reason";
         }
         let seconds = || Unit::Seconds;
         let (acquisition, transaction) = (inner.acquisition.0.clone(), inner.transaction.0.clone());
@@ -194,6 +252,7 @@ impl Metrics {
             seconds(),
             transaction,
         );
+        inner.by_application.register(&mut registry);
         (Self(inner), registry)
     }
 
@@ -216,19 +275,11 @@ impl Metrics {
     }
 
     pub fn login(&self, outcome: LoginOutcome) {
-        let outcome = match outcome {
-            LoginOutcome::Cached => "cached",
-            LoginOutcome::Verified => "verified",
-            LoginOutcome::Refused => "refused",
-            LoginOutcome::RateLimited => "rate_limited",
-            LoginOutcome::Unavailable => "unavailable",
-        };
-        self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
+        self.0.logins.get_or_create(&LoginLabels { outcome: outcome.label() }).inc();
     }
 
     pub fn error(&self, reason: Reason) {
-        let labels = ErrorLabels { fault: reason.fault().label(), reason: reason.label() };
-        self.0.errors.get_or_create(&labels).inc();
+        self.0.errors.get_or_create(&ErrorLabels::from(reason)).inc();
     }
 
     pub fn acquired(&self, waited: Duration) {
@@ -257,18 +308,25 @@ impl Metrics {
     }
 
     /// Numbers that are looked up when somebody asks.
-    pub fn refresh(&self, clients: &ClientNumbers, pools: &[(String, PoolNumbers)]) {
+    pub fn refresh(&self, seen: &Seen) {
+        let Seen { clients, pools, applications } = seen;
+        self.0.by_application.refresh(applications);
         for (state, count) in clients.by_state() {
             self.0.clients.get_or_create(&StateLabels { state }).set(as_i64(count));
         }
         self.0.pools.clear();
         self.0.maxwait.clear();
-        for (user, numbers) in pools {
+        self.0.not_shared.clear();
+        for (user, numbers, not_shared) in pools {
             let user = Name(user.clone());
             for (state, count) in numbers.by_state() {
                 // Several identities may share a name.
                 let labels = PoolLabels { user: user.clone(), state };
                 self.0.pools.get_or_create(&labels).inc_by(as_i64(count));
+            }
+            for (why, count) in not_shared {
+                let labels = ReasonLabels { user: user.clone(), reason: why.label() };
+                self.0.not_shared.get_or_create(&labels).inc_by(as_i64(*count));
             }
             let maxwait = self.0.maxwait.get_or_create(&PoolNameLabels { user });
             maxwait.set(maxwait.get().max(numbers.maxwait.as_secs_f64()));

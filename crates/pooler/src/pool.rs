@@ -20,6 +20,7 @@ mod members;
 mod owner;
 mod probe;
 mod queue;
+mod sighting;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -50,12 +51,12 @@ use crate::waits::Witnessed;
 
 pub(crate) use crate::server::Upstream;
 pub(crate) use budget::{Budget, Permit};
-pub(crate) use connections::{Place, Sighting};
 pub(crate) use hold::{Held, Hold, Holder};
 pub(crate) use holders::{Holders, Share};
 pub(crate) use lease::Lease;
 pub(crate) use members::{KINDS_MAX, MemberId};
 pub(crate) use owner::{Owner, UserId};
+pub(crate) use sighting::{NotShared, Sighting};
 pub(crate) use state::JoinError;
 pub(crate) use ticket::{Acquired, Reply, Ticket};
 
@@ -384,11 +385,6 @@ impl Pool {
         if self.change(|state, _| state.complaint_is_due()) {
             warn!(user = %self.shown_name(), waiting, "clients wait in vain for an upstream connection; is max_connection_pool_size large enough?");
         }
-    }
-
-    /// Every connection, and for which class somebody has waited longest.
-    pub fn sightings(&self) -> (Vec<Sighting>, Option<Arc<Class>>) {
-        self.look(|state| (state.connections.all(), state.first_class_waiting()))
     }
 
     pub fn numbers(&self) -> PoolNumbers {

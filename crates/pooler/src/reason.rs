@@ -28,7 +28,6 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Who has to do something about it.

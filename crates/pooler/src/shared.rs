@@ -12,7 +12,7 @@ use crate::clients::Clients;
 use crate::config::{ClientTls, Config, Limits};
 use crate::limits::CurrentLimits;
 use crate::locks::{Guard, Rank, Ranked};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Series};
 use crate::moment::Moment;
 use crate::pool::{Budget, Holders, Pool, Surroundings};
 use crate::server::{Dial, Server};
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub tls: Ranked<RwLock<Option<ClientTls>>>,
     sessions: Ranked<Mutex<JoinSet<()>>>,
     /// One reading of the metrics at a time.
-    pub scrape: Ranked<Mutex<()>>,
+    pub scrape: Ranked<Mutex<Series>>,
 }
 
 impl Shared {
@@ -58,7 +58,7 @@ impl Shared {
             listening,
             tls: Ranked::rw_lock(Rank::Tls, config.tls.clone()),
             sessions: Ranked::mutex(Rank::Sessions, JoinSet::new()),
-            scrape: Ranked::mutex(Rank::Scrape, ()),
+            scrape: Ranked::mutex(Rank::Scrape, Series::default()),
         })
     }
 

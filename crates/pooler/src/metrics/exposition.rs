@@ -45,9 +45,8 @@ fn unescaped(value: &str) -> String {
 
 fn users_read_back(users: &[&str]) -> Vec<String> {
     let (metrics, registry) = Metrics::new();
-    let pools: Vec<_> =
-        users.iter().map(|user| ((*user).to_owned(), PoolNumbers::default())).collect();
-    metrics.refresh(&ClientNumbers::default(), &pools);
+    let pool = |user: &&str| ((*user).to_owned(), PoolNumbers::default(), BTreeMap::default());
+    metrics.refresh(&Seen { pools: users.iter().map(pool).collect(), ..Seen::default() });
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, ConnectionId};
 use super::hold::{Held, Hold};
 use super::leases::Leases;
+use super::sighting::{Place, Sighting};
 use crate::class::{Class, is_same};
 
 #[derive(Debug, Default)]
@@ -40,30 +41,6 @@ struct Probed {
     suspect: BTreeMap<ConnectionId, Arc<Hold>>,
 }
 
-/// Where a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Connecting,
-    Idle,
-    /// It is asked for a sign of life.
-    Probed,
-    /// It has been asked, and takes its time.
-    Suspect,
-    /// Somebody has it.
-    Held,
-    /// Somebody has it, and has to give it back.
-    Leaving,
-}
-
-/// One connection, for those who ask.
-#[derive(Clone, Debug)]
-pub(crate) struct Sighting {
-    pub place: Place,
-    pub class: Arc<Class>,
-    /// Once it is open.
-    pub hold: Option<Arc<Hold>>,
-}
-
 /// Whether an idle connection can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fitness {
@@ -92,10 +69,7 @@ impl Shelf {
     }
 
     fn all(&self) -> Vec<Sighting> {
-        let seen = |place, hold: Option<&Arc<Hold>>| {
-            let (class, hold) = (self.class.clone(), hold.cloned());
-            Sighting { place, class, hold }
-        };
+        let seen = |place, hold| Sighting::new(place, &self.class, hold);
         let Probed { asked, suspect } = &self.probed;
         let mut all: Vec<_> =
             self.idle.iter().map(|one| seen(Place::Idle, Some(&one.hold))).collect();

@@ -44,8 +44,8 @@ pub(super) fn lines(shared: &Shared) -> Vec<ClientLine> {
 
 /// What each client holds.
 fn holds(pools: &[Arc<Pool>]) -> HashMap<ClientId, Arc<Hold>> {
-    let holds = pools.iter().flat_map(|pool| pool.sightings().0).filter_map(|seen| seen.hold);
-    holds.filter_map(|hold| Some((hold.held()?.holder.client.id, hold))).collect()
+    let seen = pools.iter().flat_map(|pool| pool.sightings());
+    seen.filter_map(|(seen, _)| Some((seen.held?.holder.client.id, seen.hold?))).collect()
 }
 
 fn line(client: &Listed, hold: Option<&Arc<Hold>>) -> ClientLine {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{seconds, upstreams};
+use super::seconds;
 use crate::pool::Pool;
 use crate::shared::Shared;
 
@@ -33,10 +33,6 @@ pub(super) fn lines(shared: &Shared) -> Vec<PoolLine> {
 
 fn line(pool: &Pool) -> PoolLine {
     let numbers = pool.numbers();
-    let mut not_shared: BTreeMap<_, _> = REASONS.into_iter().map(|reason| (reason, 0)).collect();
-    for reason in upstreams::not_shared(pool) {
-        *not_shared.entry(reason).or_default() += 1;
-    }
     PoolLine {
         user: pool.name.clone(),
         clients: numbers.clients,
@@ -47,8 +43,10 @@ fn line(pool: &Pool) -> PoolLine {
         sv_login: numbers.sv_login,
         maxwait_s: seconds(numbers.maxwait),
         pool_mode: "transaction",
-        not_shared,
+        not_shared: pool
+            .not_shared()
+            .into_iter()
+            .map(|(why, count)| (why.label(), count))
+            .collect(),
     }
 }
-
-const REASONS: [&str; 5] = ["at_work", "class", "open_transaction", "single_use", "unread_result"];

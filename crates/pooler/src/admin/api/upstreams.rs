@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::seconds;
 use crate::applications::ApplicationName;
-use crate::class::{Class, is_same};
-use crate::pool::{Held, Place, Pool, Sighting};
+use crate::class::Class;
+use crate::pool::{Held, NotShared, Pool, Sighting};
 use crate::shared::Shared;
-use crate::unit::{Doing, Kind, Rest};
+use crate::unit::Kind;
 
 #[derive(Serialize)]
 pub(super) struct UpstreamLine {
@@ -50,54 +50,18 @@ pub(super) fn lines(shared: &Shared) -> Vec<UpstreamLine> {
     lines
 }
 
-/// How many connections of a pool can't be shared now, by reason.
-pub(super) fn not_shared(pool: &Pool) -> Vec<&'static str> {
-    of(pool).into_iter().filter_map(|line| line.not_shared).collect()
-}
-
 fn of(pool: &Pool) -> Vec<UpstreamLine> {
-    let (sightings, wanted) = pool.sightings();
-    let line = |seen: Sighting| {
-        let held = seen.hold.as_ref().and_then(|hold| hold.held());
-        UpstreamLine {
-            id: seen.hold.as_ref().map(|hold| hold.id.clone()),
-            user: pool.name.clone(),
-            kind: KindOf::of(&seen.class),
-            state: state(&seen, held.as_ref()),
-            state_s: held.as_ref().map(|held| seconds(held.since.elapsed())),
-            age_s: seen.hold.as_ref().map(|hold| seconds(hold.opened.elapsed())),
-            not_shared: match (seen.place, &held) {
-                (_, Some(held)) => Some(why_held(held)),
-                (Place::Idle, None) => match &wanted {
-                    Some(wanted) if !is_same(wanted, &seen.class) => Some("class"),
-                    _ => pool.is_single_use.then_some("single_use"),
-                },
-                _ => None,
-            },
-            held_by: held.map(Holder::from),
-        }
+    let line = |(seen, why): (Sighting, Option<NotShared>)| UpstreamLine {
+        id: seen.hold.as_ref().map(|hold| hold.id.clone()),
+        user: pool.name.clone(),
+        kind: KindOf::of(&seen.class),
+        state: seen.state(),
+        state_s: seen.held.as_ref().map(|held| seconds(held.since.elapsed())),
+        age_s: seen.hold.as_ref().map(|hold| seconds(hold.opened.elapsed())),
+        not_shared: why.map(NotShared::label),
+        held_by: seen.held.map(Holder::from),
     };
-    sightings.into_iter().map(line).collect()
-}
-
-fn state(seen: &Sighting, held: Option<&Held>) -> &'static str {
-    match (seen.place, held) {
-        (Place::Connecting, _) => "connecting",
-        (Place::Probed, _) => "liveness_check",
-        (Place::Suspect, _) => "suspect",
-        (Place::Leaving, _) => "leaving",
-        (_, Some(held)) => held.doing.label(),
-        // On its way from one client to the next.
-        (Place::Idle | Place::Held, None) => "idle",
-    }
-}
-
-fn why_held(held: &Held) -> &'static str {
-    match (held.holder.kind, held.doing) {
-        (Kind::Transaction, _) => "open_transaction",
-        (_, Doing::Resting(Rest::UnreadResult | Rest::NotReading)) => "unread_result",
-        _ => "at_work",
-    }
+    pool.sightings().into_iter().map(line).collect()
 }
 
 impl KindOf {
