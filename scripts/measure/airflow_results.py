@@ -84,12 +84,14 @@ def notes(runs, workers):
     seen = ";\n".join(f"on {run['airflow']['version']}, {by_task(run)}" for run in local)
     took = sum(sum(pattern["airflow"]["task_states"].values()) for pattern in celery["patterns"])
     return f"""*Duration* is from the first task's start to the last one's end. *Hook* is the official provider's `Neo4jHook`,
-one for each call. *Stress* is half as many tasks as the others, each with twice the calls. Drivers: {named}.
+one for each call. *Stress* is half as many tasks as the others, each with twice the calls. Drivers:
+{named}.
 
-Why *improved* does not lower the peak by as much as with the lab's own engine. A task of *problematic* holds one
-connection more after each of its calls, up to as many as it has calls. With {calls} calls, a task that has made all of
-them holds {calls}, and one driver for each process can save {1 - 1 / calls:.0%} at most. Tasks that run at once are not all at
-their end: if they are spread evenly, they hold {average:.1f} on average, which makes {1 - 1 / average:.0%}. Seen here:
+How much *improved* saves at the peak. A task of *problematic* holds one connection more after each of its calls, up to
+as many as it has calls. With {calls} calls, a task that has made all of them holds {calls}, and one driver for each process
+saves {1 - 1 / calls:.0%} of that. If tasks are spread evenly over their calls, they hold {average:.0f} on average, which makes {1 - 1 / average:.0%}.
+What comes on top of it is that a task which starts up, or has ended its work, holds nothing, and with *improved* there
+are more of these at the peak. Seen here:
 {seen}.
 
 With Celery, two workers took {workers[0]} and {workers[1]} tasks ({took} tasks that called Neo4j, and one planning
