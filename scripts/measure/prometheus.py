@@ -24,7 +24,7 @@ def main(head):
     argparse.ArgumentParser(description=head, formatter_class=form).parse_args()
     step("alert rules")
     run("promtool", "check", "config", RULES / "prometheus.yml")
-    run("promtool", "test", "rules", "alerts.test.yml", cwd=RULES)
+    run("promtool", "test", "rules", RULES / "alerts.test.yml")
     binary, python = boltbouncer(), python_with_driver()
     with Programs() as programs:
         words = ["sandbox", "--listen", "127.0.0.1:0", "--password", PASSWORD]
