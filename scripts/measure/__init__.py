@@ -1,12 +1,14 @@
 """What measures BoltBouncer and writes docs/results. The commands are scripts/results, scripts/bench,
 scripts/results-airflow, scripts/matrix, scripts/fuzz, scripts/compose-test, scripts/cross-talk, scripts/soak,
-scripts/driver-suite, scripts/vanished and scripts/held-up.
+scripts/driver-suite, scripts/vanished, scripts/held-up, scripts/instructions and scripts/test-prometheus.
 
 - programs: starts and stops what is measured; the only place that does
 - documents: the files in docs/results
 - results, speed, raw_bolt: the lab with both workers, and the sandbox beside a Neo4j
 - airflow_results: the lab on real Airflow
 - bench, performance, before_after: what the pooler costs, and what a change to it costs
+- instructions: the same, in instructions that callgrind counts
+- prometheus: the dashboard's queries on a real Prometheus, which dashboard_load keeps busy
 - matrix: the driver tests on many servers
 - fuzz: the fuzz targets
 - poolers: a pooler under test, with its numbers
@@ -17,7 +19,7 @@ scripts/driver-suite, scripts/vanished and scripts/held-up.
 - held_up: clients that hold connections without using them, which are in holding
 - compose: the Docker Compose set-up on a container engine of its own
 
-Python 3.9 and later. Only speed, caller and holding need a package, Neo4j's driver.
+Python 3.9 and later. Only speed, caller, holding and dashboard_load need a package, Neo4j's driver.
 """
 
 import signal

@@ -14,6 +14,7 @@ IDLE_CLIENTS = 5_000
 PAGES = {
     "lab.md": "what the lab shows, and what its presets are made of",
     "performance.md": "what the pooler costs",
+    "instructions.md": "in instructions",
     "airflow.md": "the patterns on Airflow",
     "airflow-busy.md": "Airflow on a busy machine",
     "compose.md": "Docker Compose",

@@ -2,7 +2,7 @@
 //! nothing of queries, users or pools.
 //!
 //! - [`wire`]: a socket with its buffers; [`inbox`]: a client's requests in turn
-//! - [`handshake`]: how both sides agree on a version
+//! - [`handshake`]: how both sides agree on a version; [`proxy_header`]: what a balancer says before it
 //! - [`target`]: `bolt://host:port` and its kin; [`listen`]: where to listen
 //! - [`socket`]: TCP or TLS; [`keep_alive`]: what if the other side vanishes
 //! - [`dialer`]: how one is opened; [`resolver`]: how names become addresses; [`race`]: which of several
@@ -15,6 +15,7 @@ mod handshake;
 mod inbox;
 mod keep_alive;
 mod listen;
+mod proxy_header;
 mod race;
 mod resolver;
 mod socket;
@@ -28,6 +29,7 @@ pub use handshake::{Disagreement, Negotiated, accept, agree, await_opening, choo
 pub use inbox::{Inbox, InboxLimits};
 pub use keep_alive::KeepAlive;
 pub use listen::listen_address;
+pub use proxy_header::{ProxyHeaderError, may_begin_proxy_header, read_proxy_header};
 pub use race::{HEAD_START, race};
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use socket::{Socket, Stream};

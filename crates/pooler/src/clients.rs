@@ -40,6 +40,7 @@ pub(crate) struct Clients {
     refused_logins: LogLimit,
     refused_versions: LogLimit,
     pub unencrypted: LogLimit,
+    pub odd_proxies: LogLimit,
     pub applications: Applications,
 }
 
@@ -99,6 +100,7 @@ impl Default for Clients {
             refused_logins: LogLimit::new("refused logins"),
             refused_versions: LogLimit::new("clients whose version of Bolt was refused"),
             unencrypted: LogLimit::new("clients that did not encrypt"),
+            odd_proxies: LogLimit::new("PROXY headers that were refused"),
             applications: Applications::default(),
         }
     }
@@ -144,6 +146,7 @@ impl Clients {
         self.refused_logins.next_second();
         self.refused_versions.next_second();
         self.unencrypted.next_second();
+        self.odd_proxies.next_second();
     }
 
     pub fn is_draining(&self) -> bool {
@@ -233,6 +236,13 @@ impl Entry {
         let agent = client.introduction().map(|said| short(&said.user_agent, NAME_CHARS));
         let agent = agent.as_deref();
         info!(client = %client.id, address = ?client.address, user, agent, code, "login refused");
+    }
+
+    /// Somebody says for whom it has connected, and is not asked.
+    pub fn log_unasked_proxy(&self) {
+        if self.clients.odd_proxies.allows() {
+            info!(address = ?self.client.address, "a PROXY header came from an address that is not in proxy_protocol_from");
+        }
     }
 
     /// Whose version of Bolt the upstream does not speak, and what it has offered.

@@ -9,6 +9,7 @@ mod tls;
 use std::net::{IpAddr, SocketAddr};
 
 use bolt::message::Secret;
+use ipnet::IpNet;
 use net::{CertificateDer, Encryption, Target};
 
 pub use error::ConfigError;
@@ -25,6 +26,8 @@ pub struct Config {
     /// What routing tables and LOGON tell clients, instead of the address that they dialled.
     pub advertised_address: Option<String>,
     pub tls: Option<ClientTls>,
+    /// Balancers that begin each connection with a PROXY header.
+    pub proxy_protocol_from: Vec<IpNet>,
     pub limits: Limits,
     pub admin: Option<Admin>,
     pub log: Log,
@@ -54,6 +57,7 @@ impl Config {
             upstream_roots: Vec::new(),
             advertised_address: None,
             tls: None,
+            proxy_protocol_from: Vec::new(),
             limits: Limits::default(),
             admin: None,
             log: Log::default(),
@@ -90,6 +94,7 @@ impl Config {
         let differs = [
             ("listen", self.listen != before.listen),
             ("upstream", self.upstream != before.upstream),
+            ("proxy_protocol_from", self.proxy_protocol_from != before.proxy_protocol_from),
             ("upstream_tls", self.upstream_roots != before.upstream_roots),
             ("admin.listen", listens(self) != listens(before)),
             ("log.format", self.log.json != before.log.json),

@@ -16,7 +16,13 @@ pub(crate) async fn accept(
 ) -> Result<Negotiated, End> {
     // A client that doesn't speak Bolt hears that at once, whether the upstream is there or not.
     match net::await_opening(client).await {
-        Err(Disagreement::Refused(_)) => return Err(refuse(client).await),
+        Err(Disagreement::Refused(_)) => {
+            let end = refuse(client).await;
+            if end == End::Because(Reason::ProxyHeader) {
+                entry.log_unasked_proxy();
+            }
+            return Err(end);
+        }
         outcome => outcome?,
     }
     let served = server.ranges().await;
@@ -30,6 +36,10 @@ pub(crate) async fn accept(
 
 /// Tells a browser or a health check where it is; anything else is closed without a word.
 pub(crate) async fn refuse(client: &mut Wire) -> End {
+    // One byte is not enough to tell it from POST.
+    if client.input.len() >= PROXY_BYTES_MIN && net::may_begin_proxy_header(&client.input) {
+        return End::Because(Reason::ProxyHeader);
+    }
     if !HTTP_METHODS.iter().any(|method| client.input.starts_with(method)) {
         return End::Because(Reason::NotBolt);
     }
@@ -38,6 +48,8 @@ pub(crate) async fn refuse(client: &mut Wire) -> End {
     End::Because(Reason::Http)
 }
 
+/// So much of a PROXY header is like nothing else.
+const PROXY_BYTES_MIN: usize = 4;
 /// As much of the methods as the shortest input that can be told from Bolt.
 const HTTP_METHODS: [&[u8]; 7] = [b"G", b"P", b"H", b"O", b"D", b"C", b"T"];
 

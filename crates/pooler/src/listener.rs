@@ -86,21 +86,57 @@ fn arrive(
         debug!(%address, %error, "cannot switch off Nagle's algorithm");
     }
     let tls = shared.tls.read().clone();
-    match tls {
-        None => serve(shared, Socket::Plain(stream), Some(address)),
-        Some(tls) => {
-            let shared = shared.clone();
-            arriving.spawn(async move {
-                let limit = shared.limits().client_login_timeout.0;
-                match timeout(limit, encrypt(stream, &tls, &shared)).await {
-                    Ok(Ok(socket)) => serve(&shared, socket, Some(address)),
-                    Ok(Err(reason)) => {
-                        debug!(%address, reason = reason.label(), "client refused");
-                        shared.metrics().error(reason);
-                    }
-                    Err(_) => shared.metrics().error(Reason::ClientLoginTimeout),
+    let is_proxied = shared.is_proxy(address.ip());
+    if tls.is_none() && !is_proxied {
+        return serve(shared, Socket::Plain(stream), Some(address));
+    }
+    let shared = shared.clone();
+    arriving.spawn(async move {
+        let limit = shared.limits().client_login_timeout.0;
+        let arrival = Arrival { stream, address, is_proxied };
+        match timeout(limit, arrival.come_in(tls.as_ref(), &shared)).await {
+            Ok(Ok((socket, address))) => serve(&shared, socket, Some(address)),
+            Ok(Err(reason)) => {
+                debug!(%address, reason = reason.label(), "client refused");
+                shared.metrics().error(reason);
+            }
+            Err(_) => shared.metrics().error(Reason::ClientLoginTimeout),
+        }
+    });
+}
+
+/// A connection of which the first bytes are not Bolt's.
+struct Arrival {
+    stream: TcpStream,
+    address: SocketAddr,
+    /// It comes from a balancer, which says for whom.
+    is_proxied: bool,
+}
+
+impl Arrival {
+    /// What the client speaks Bolt on, and where it is.
+    async fn come_in(
+        mut self,
+        tls: Option<&ClientTls>,
+        shared: &Shared,
+    ) -> Result<(Socket, SocketAddr), Reason> {
+        let address = if self.is_proxied { self.read_header(shared).await? } else { self.address };
+        match tls {
+            None => Ok((Socket::Plain(self.stream), address)),
+            Some(tls) => Ok((encrypt(self.stream, tls, shared).await?, address)),
+        }
+    }
+
+    async fn read_header(&mut self, shared: &Shared) -> Result<SocketAddr, Reason> {
+        match net::read_proxy_header(&mut self.stream).await {
+            Ok(client) => Ok(client.unwrap_or(self.address)),
+            Err(error) => {
+                if shared.clients.odd_proxies.allows() {
+                    let balancer = self.address;
+                    info!(%balancer, %error, "an address in proxy_protocol_from sent no good header");
                 }
-            });
+                Err(Reason::ProxyHeader)
+            }
         }
     }
 }

@@ -67,6 +67,8 @@ reasons! {
     Client TlsRequired "tls_required",
     Client TlsFailed "tls_failed",
     Client ClosedBeforeTls "closed_before_tls",
+    /// Of the PROXY protocol: unasked for, missing or malformed.
+    Client ProxyHeader "proxy_header",
     Client Http "http",
     Client NotBolt "not_bolt",
     Client ClientVersion "version",

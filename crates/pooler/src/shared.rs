@@ -1,8 +1,9 @@
 //! What all clients' sessions share: the upstream, the pools, the limits, the numbers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     advertised_address: Ranked<RwLock<Option<String>>>,
     pub listening: SocketAddr,
     pub tls: Ranked<RwLock<Option<ClientTls>>>,
+    proxies: Vec<IpNet>,
     sessions: Ranked<Mutex<JoinSet<()>>>,
     /// One reading of the metrics at a time.
     pub scrape: Ranked<Mutex<Series>>,
@@ -57,6 +59,7 @@ impl Shared {
             ),
             listening,
             tls: Ranked::rw_lock(Rank::Tls, config.tls.clone()),
+            proxies: config.proxy_protocol_from.clone(),
             sessions: Ranked::mutex(Rank::Sessions, JoinSet::new()),
             scrape: Ranked::mutex(Rank::Scrape, Series::default()),
         })
@@ -110,6 +113,12 @@ impl Shared {
 
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// Whether somebody at this address says for whom it connects.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.proxies.iter().any(|network| network.contains(&address))
     }
 
     /// The address that a client is told: the configured one, the one that it dialled, or ours.

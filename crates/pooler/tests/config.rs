@@ -67,6 +67,7 @@ fn what_is_commented_out_is_right_as_well() {
     assert_eq!(config.upstream_roots.len(), 1);
     assert_eq!(config.advertised_address.as_deref(), Some("pooler.example:7688"));
     assert_eq!(config.admin.unwrap().listen.port(), 7689);
+    assert_eq!(config.proxy_protocol_from.len(), 2);
 }
 
 #[test]
@@ -107,6 +108,8 @@ fn what_makes_no_sense_is_named_with_its_key() {
         ("upstream = \"bolt://u:secret@h\"", "upstream"),
         ("upstream = \"bolt://h\"\nlisten = \"0.0.0.0:7688\"", "listen"),
         ("upstream = \"bolt://127.0.0.1:7688\"", "upstream"),
+        ("upstream = \"bolt://h\"\nproxy_protocol_from = [\"10.0.0.0/33\"]", "proxy_protocol_from"),
+        ("upstream = \"bolt://h\"\nproxy_protocol_from = [\"balancer\"]", "proxy_protocol_from"),
         ("upstream = \"bolt://h\"\nadvertised_address = \"here\"", "advertised_address"),
         ("upstream = \"bolt://h\"\n[admin]\nlisten = \"0.0.0.0:1\"", "admin.listen"),
         ("upstream = \"bolt://h\"\n[upstream_tls]\nca = \"x\"", "upstream_tls.ca"),

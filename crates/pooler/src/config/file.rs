@@ -1,9 +1,10 @@
 //! The file as it is written: TOML, unknown keys refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bolt::message::Secret;
+use ipnet::IpNet;
 use net::{Dialer, Encryption, Target};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -23,6 +24,8 @@ pub struct File {
     /// Listen beyond loopback without TLS.
     pub allow_plaintext: bool,
     pub tls: Option<Tls>,
+    /// Addresses and networks, such as `10.0.0.0/8`.
+    pub proxy_protocol_from: Vec<String>,
     pub upstream_tls: Option<UpstreamTls>,
     pub limits: Limits,
     pub admin: Option<AdminSection>,
@@ -171,6 +174,7 @@ impl File {
             upstream_roots,
             advertised_address: self.advertised_address.map(checked_address).transpose()?,
             tls,
+            proxy_protocol_from: networks(&self.proxy_protocol_from)?,
             limits: self.limits,
             admin: self.admin.map(|admin| admin.check(environment)).transpose()?,
             log: Log { level: self.log.level, json: self.log.format == LogFormat::Json },
@@ -192,6 +196,19 @@ impl AdminSection {
         }
         Ok(Admin { listen: self.listen, token })
     }
+}
+
+fn networks(names: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |name: &String| {
+        let address = name.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        address.or_else(|_| name.parse()).map_err(|_| {
+            let message = format!(
+                "`{name}` is no address of a balancer; write for example \"10.1.2.3\" or \"10.0.0.0/8\""
+            );
+            ConfigError::value("proxy_protocol_from", message)
+        })
+    };
+    names.iter().map(network).collect()
 }
 
 fn checked_address(address: String) -> Result<String, ConfigError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod knows;
+mod proxied;
 mod setup;
 
 use std::collections::HashSet;
