@@ -43,7 +43,7 @@ def stay(*_):
 
 
 def driver(uri):
-    return GraphDatabase.driver(uri, auth=("neo4j", os.environ["CALLER_PASSWORD"]), connection_timeout=2)
+    return GraphDatabase.driver(uri, auth=("neo4j", os.environ["CALLER_PASSWORD"]), connection_timeout=10)
 
 
 if __name__ == "__main__":

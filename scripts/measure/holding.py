@@ -22,8 +22,9 @@ from neo4j.exceptions import Neo4jError
 from .raw_bolt import PULL_ALL, RawClient, run, string
 
 CLIENTS = 20
-HELD_MAX_S = 30
-STILL_S = 0.5
+HELD_MAX_S = 60
+# So many looks, with so much time between them, see the same.
+STILL_LOOKS, STILL_S = 4, 0.5
 TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
 PASSWORD = os.environ["HOLDING_PASSWORD"]
 
@@ -40,7 +41,7 @@ class Scene:
         return self.stack.enter_context(RawClient(self.uri, PASSWORD))
 
     def numbers(self):
-        with urllib.request.urlopen(self.pools, timeout=5) as answer:
+        with urllib.request.urlopen(self.pools, timeout=60) as answer:
             (pool,) = json.load(answer)
         return pool
 
@@ -58,10 +59,12 @@ class Scene:
 
     def until_nothing_moves(self, clients):
         """The server fills buffers for seconds; until then these clients hold nobody up."""
-        deadline, before = time.monotonic() + HELD_MAX_S, None
-        while (waiting := [unread(client) for client in clients]) != before or not all(waiting):
+        deadline, before, looks = time.monotonic() + HELD_MAX_S, None, 0
+        while looks < STILL_LOOKS:
             if time.monotonic() > deadline:
                 sys.exit(f"the server still sends after {HELD_MAX_S} s")
+            waiting = [unread(client) for client in clients]
+            looks = looks + 1 if waiting == before and all(waiting) else 0
             before = waiting
             time.sleep(STILL_S)
 

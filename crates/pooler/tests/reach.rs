@@ -6,12 +6,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bolt::Dictionary;
 use bolt::message::Auth;
 use client::{ClientError, Connection};
-use net::{Certificate, Dialer, Resolve, Resolving, Target};
+use net::{Certificate, Dialer, HEAD_START, Resolve, Resolving, Target};
 use pooler::{Config, Pooler, Seconds};
 use sandbox::{Sandbox, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -144,11 +144,14 @@ async fn every_address_is_tried_and_what_worked_goes_first() {
     assert_eq!((counts.upstream_opened, counts.upstream_open), (3, 1));
     // The next one goes where the last one has got through.
     let mut both = [client(&pooler).await, client(&pooler).await];
+    let began = Instant::now();
     for client in &mut both {
         client.begin(Default::default()).await.unwrap();
     }
     let counts = pooler.counts();
-    assert_eq!((counts.upstream_opened, counts.upstream_open), (4, 2));
+    assert_eq!(counts.upstream_open, 2);
+    // On a machine that is too slow for that, the others are tried beside it.
+    assert!(counts.upstream_opened == 4 || began.elapsed() >= HEAD_START, "{counts:?}");
 }
 
 /// A server that speaks TLS, before a sandbox that does not; its certificate is what the pooler trusts.

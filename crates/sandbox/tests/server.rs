@@ -188,7 +188,7 @@ async fn a_client_that_does_not_read_can_be_killed_and_loses_its_locks() {
 async fn an_idle_transaction_past_its_time_loses_its_locks() {
     let (_sandbox, target) = start(Settings::default()).await;
     let mut writer = connect(&target).await.unwrap();
-    let extra = TransactionExtra { timeout_ms: Some(50), ..TransactionExtra::default() };
+    let extra = TransactionExtra { timeout_ms: Some(2_000), ..TransactionExtra::default() };
     writer.begin(extra).await.unwrap();
     writer.run_in_transaction("CREATE (:A)").await.unwrap();
     // Waits for the writer lock, which is free as soon as the time is up.

@@ -27,7 +27,7 @@ func TestAQueryTimeoutCutsALongQueryShort(t *testing.T) {
 func TestATransactionTimeoutCutsALongQueryShort(t *testing.T) {
 	label := uniqueLabel(t)
 	s := openSession(t)
-	tx := begin(t, s, neo4j.WithTxTimeout(time.Second))
+	tx := begin(t, s, neo4j.WithTxTimeout(5*time.Second))
 	consume(t, tx, "CREATE (:"+label+")", nil)
 	equal(t, strings.HasPrefix(failure(t, tx, endless, nil).Code, timedOut), true)
 	succeed(t, tx.Close(t.Context()))
@@ -94,9 +94,9 @@ func TestACancelledContextEndsTheQueryAtTheServer(t *testing.T) {
 // eventually asks again and again; every question is a round trip to the server.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); {
+	for end := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(end) {
-			t.Fatal("not within 20 seconds")
+			t.Fatal("not within a minute")
 		}
 	}
 }

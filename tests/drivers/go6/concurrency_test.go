@@ -90,7 +90,7 @@ func TestTwentyWritersOfOwnNodesAllCommit(t *testing.T) {
 
 func TestAFullPoolOfTheDriverTimesOutAndRecovers(t *testing.T) {
 	driver := openDriver(t, oneConnection, func(config *neo4j.Config) {
-		config.ConnectionAcquisitionTimeout = 200 * time.Millisecond
+		config.ConnectionAcquisitionTimeout = 2 * time.Second
 	})
 	first, second := sessionOf(t, driver, neo4j.SessionConfig{}), sessionOf(t, driver, neo4j.SessionConfig{})
 	tx := begin(t, first)

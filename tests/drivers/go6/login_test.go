@@ -138,10 +138,14 @@ func answersTo(ctx context.Context, driver neo4j.Driver, auth neo4j.AuthToken) e
 // driver sends right behind a LOGON without waiting for its answer; nobody else may.
 func patiently(t *testing.T, work func(context.Context) error) {
 	t.Helper()
+	loses, patience := losesQueries(t), time.Minute
+	if loses {
+		patience = 5 * time.Second
+	}
 	for try := 1; ; try++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		err := work(ctx)
-		lost := ctx.Err() != nil && losesQueries(t)
+		lost := ctx.Err() != nil && loses
 		cancel()
 		if !lost || try == 10 {
 			succeed(t, err)

@@ -13,7 +13,7 @@ from neo4j.exceptions import ClientError, DriverError
 
 
 def test_fifty_open_transactions_each_get_their_own_answer(driver: Driver) -> None:
-    everyone = threading.Barrier(50, timeout=20)
+    everyone = threading.Barrier(50, timeout=60)
 
     def ask(i: int) -> int:
         with driver.session() as session, session.begin_transaction() as tx:
@@ -69,10 +69,10 @@ def test_twenty_writers_of_own_nodes_all_commit(
 def test_a_full_driver_pool_times_out_and_recovers(
     open_driver: Callable[..., Driver],
 ) -> None:
-    small = open_driver(max_connection_pool_size=1, connection_acquisition_timeout=0.2)
+    small = open_driver(max_connection_pool_size=1, connection_acquisition_timeout=2)
     with small.session() as first, small.session() as second:
         with first.begin_transaction() as tx:
-            with pytest.raises((ClientError, DriverError), match="within 0.2s"):
+            with pytest.raises((ClientError, DriverError), match="within 2s"):
                 second.begin_transaction()
             assert tx.run("RETURN 1 AS n").value() == [1]
             tx.commit()

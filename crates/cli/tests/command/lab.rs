@@ -90,7 +90,7 @@ fn where_listing_is_denied_the_tasks_sockets_are_counted_and_named_so() {
     let sandbox = Server::sandbox(&["--deny-listing"]);
     let folder = tempfile::tempdir().unwrap();
     let arguments =
-        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "400", "--all"];
+        ["lab", "--tasks", "3", "--parallelism", "3", "--calls", "2", "--hold-ms", "2000", "--all"];
     let server = ["--uri", &sandbox.uri, "--password", "boltbouncer", "--rounds", "1"];
     let output = run(folder.path(), &[&arguments[..], &server].concat());
     assert!(output.status.success(), "{output:?}");
@@ -157,7 +157,7 @@ fn another_pooler_on_the_server_is_not_taken_for_the_labs_own() {
 #[test]
 fn the_lab_says_by_itself_what_is_not_as_expected() {
     // Sixteen queries one after the other take longer than sixteen side by side.
-    let sandbox = Server::sandbox(&["--rtt-ms", "200"]);
+    let sandbox = Server::sandbox(&["--rtt-ms", "500"]);
     let folder = tempfile::tempdir().unwrap();
     let arguments =
         ["lab", "--tasks", "16", "--parallelism", "16", "--calls", "1", "--hold-ms", "0"];
@@ -272,7 +272,7 @@ fn rounds_take_turns_and_their_counts_are_kept_apart() {
 fn a_server_that_is_full_refuses_tasks_without_a_pool_and_none_with_one() {
     let folder = tempfile::tempdir().unwrap();
     // Eighty tasks at once want a connection for each call, and there are 66.
-    let many = ["lab", "--tasks", "80", "--parallelism", "80", "--calls", "2", "--hold-ms", "1500"];
+    let many = ["lab", "--tasks", "80", "--parallelism", "80", "--calls", "2", "--hold-ms", "4000"];
     let few = ["--rounds", "1", "--retries", "0", "--pattern", "problematic,pooled"];
     let output = run(folder.path(), &[&many[..], &few].concat());
     assert!(output.status.success(), "{output:?}");

@@ -42,16 +42,22 @@ async fn pages(setup: &Setup) -> [Value; 5] {
     [applications, clients, pools, upstreams, waits]
 }
 
-/// A pooler with admin pages and at most `size` connections for its user, for which one waits a second.
+/// A pooler with admin pages and at most `size` connections for its user.
 async fn pooler_of(size: usize) -> Setup {
     Setup::with(|config| {
         config.admin = Some(Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None });
         config.limits.max_connection_pool_size = size;
         config.limits.max_parked_connections = Some(0);
         config.limits.contended_idle_timeout = Some(Seconds::new(0));
-        config.limits.connection_acquisition_timeout = Seconds::new(1);
     })
     .await
+}
+
+/// From now on one waits so long for a connection.
+fn wait_for(setup: &Setup, seconds: u64) {
+    let mut config = setup.config.clone();
+    config.limits.connection_acquisition_timeout = Seconds::new(seconds);
+    setup.pooler.reload(config);
 }
 
 async fn client(setup: &Setup, user_agent: &str) -> Connection {
@@ -97,6 +103,7 @@ async fn the_failure_the_log_and_every_page_name_the_same_holders() {
     let mut holders = holding(&setup, &user_agents).await;
 
     let mut waiter = client(&setup, &airflow("late", "one", 3)).await;
+    wait_for(&setup, 1);
     let failure = waiter.run("RETURN 1", Default::default(), Default::default()).await;
     let Err(ClientError::Server(failure)) = failure else { panic!("{failure:?}") };
     let named = [
@@ -142,6 +149,7 @@ async fn the_failure_the_log_and_every_page_name_the_same_holders() {
         assert_eq!(holder["id"], upstream["held_by"]["client"]);
         assert_eq!((&holder["state"], &holder["doing"]), (&"cl_active".into(), &upstream["state"]));
     }
+    wait_for(&setup, 60);
     holders.pop().unwrap().commit().await.unwrap();
     let mut after = client(&setup, "after/1").await;
     assert_eq!(ask(&mut after, 7).await, 7);

@@ -15,7 +15,7 @@ use bolt::message::{Auth, Secret};
 use bolt::version::{self, Proposal, VersionRange};
 use client::Connection;
 use net::Socket;
-use pooler::{Admin, ClientTls, Config};
+use pooler::{Admin, ClientTls, Config, Seconds};
 use setup::{Memory, Setup, TIMEOUT, ask, get, http, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
@@ -199,6 +199,7 @@ async fn strangers_keep_nobody_from_the_admin_pages() {
         strangers.push(stranger);
         if number % 50 == 0 {
             assert_eq!(http(&setup, &probe).await.0, 200);
+            ask_again().await;
         }
     }
     assert_eq!(http(&setup, &probe).await.0, 200);
@@ -222,7 +223,13 @@ async fn who_may_not_ask_is_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_take_turns_on_four_connections() {
-    let setup = Setup::with(|config| config.limits.max_connection_pool_size = 4).await;
+    let setup = Setup::with(|config| {
+        config.limits.max_connection_pool_size = 4;
+        // All come at the same moment, and the last has to wait for all others.
+        config.limits.client_login_timeout = Seconds::new(3600);
+        config.limits.connection_acquisition_timeout = Seconds::new(3600);
+    })
+    .await;
     let setup = Arc::new(setup);
     let clients: Vec<_> = (0..3000)
         .map(|number| {

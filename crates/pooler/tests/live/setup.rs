@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub struct Setup {
     pub pooler: Pooler,
+    pub config: Config,
     pub sandbox: Option<Sandbox>,
 }
 
@@ -48,8 +49,8 @@ impl Setup {
     /// In front of an upstream that is there already.
     pub async fn before(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pooler = Pooler::start(listener, config).await.unwrap();
-        Self { pooler, sandbox: None }
+        let pooler = Pooler::start(listener, config.clone()).await.unwrap();
+        Self { pooler, config, sandbox: None }
     }
 
     pub async fn connect(&self, scheme: &str) -> Result<Connection, ClientError> {
@@ -180,5 +181,5 @@ pub fn captured_log() -> Log {
     log.clone()
 }
 
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(600);
 pub const PASSWORD: &str = "boltbouncer-secret";

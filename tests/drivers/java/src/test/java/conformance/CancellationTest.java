@@ -33,7 +33,7 @@ class CancellationTest extends ServerTest {
 
     @Test
     void a_transaction_timeout_cuts_a_long_query_short() {
-        try (var tx = session.beginTransaction(timeout(1))) {
+        try (var tx = session.beginTransaction(timeout(5))) {
             consume(tx, "CREATE (:%s)".formatted(label));
             assertTrue(failure(tx, ENDLESS).code().startsWith(TIMED_OUT));
         }
@@ -84,7 +84,7 @@ class CancellationTest extends ServerTest {
         asking.start();
         awaitRunning(true);
         asking.interrupt();
-        assertTimeoutPreemptively(Duration.ofSeconds(20), () -> failed.get());
+        assertTimeoutPreemptively(Duration.ofSeconds(60), () -> failed.get());
         awaitRunning(false);
         assertUsable(driver);
     }
@@ -92,9 +92,9 @@ class CancellationTest extends ServerTest {
     /** Asks again and again whether this test's query runs; every question is a round trip. */
     private void awaitRunning(boolean wanted) {
         var query = "SHOW TRANSACTIONS YIELD currentQuery";
-        var end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        var end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (column(session, query).stream().anyMatch(text -> text.toString().contains(label)) != wanted) {
-            assertTrue(System.nanoTime() < end, "not within 20 seconds");
+            assertTrue(System.nanoTime() < end, "not within a minute");
         }
     }
 }

@@ -30,9 +30,9 @@ class ConcurrencyTest extends ServerTest {
         var everyone = new CyclicBarrier(50);
         inParallel(50, i -> () -> {
             try (var session = driver.session(); var tx = session.beginTransaction()) {
-                everyone.await(20, TimeUnit.SECONDS);
+                everyone.await(60, TimeUnit.SECONDS);
                 assertEquals(i, one(tx, "RETURN $i", "i", i).asLong());
-                everyone.await(20, TimeUnit.SECONDS);
+                everyone.await(60, TimeUnit.SECONDS);
                 tx.commit();
                 return null;
             }

@@ -44,7 +44,7 @@ class ConnectionsTest extends ServerTest {
     @Test
     void a_full_pool_of_the_driver_times_out_and_recovers() {
         var small = openDriver(
-                config -> oneConnection(config).withConnectionAcquisitionTimeout(200, TimeUnit.MILLISECONDS));
+                config -> oneConnection(config).withConnectionAcquisitionTimeout(2, TimeUnit.SECONDS));
         var second = opening(small.session());
         try (var first = small.session(); var tx = first.beginTransaction()) {
             assertThrows(ClientException.class, second::beginTransaction);
