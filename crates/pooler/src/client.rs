@@ -289,6 +289,7 @@ impl Client {
         let version = self.version();
         put_failure(&mut self.wire.output, failure, version);
         self.view.failed();
+        self.entry.failed();
     }
 
     /// The next request will be answered with a failure.
@@ -299,6 +300,10 @@ impl Client {
     /// Passes an answer of the server on, which leaves the client in `state`.
     pub fn answer(&mut self, wire: BytesMut, state: ServerState) {
         self.wire.forward(wire);
+        // What is ignored after a failure is none itself.
+        if state == ServerState::Failed && self.view.state() != ServerState::Failed {
+            self.entry.failed();
+        }
         self.view.answered(state);
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bolt::{Failure, Request, ServerState, Tracker};
+use bolt::{Failure, Request, Tracker};
 use bytes::BytesMut;
 use net::Wire;
 use tokio::time::Instant;
@@ -251,12 +251,7 @@ impl<'a> Pump<'a> {
                 client.pop();
                 client.ignored();
             }
-            Effect::Answer(state) => {
-                if state == ServerState::Failed {
-                    client.entry.failed();
-                }
-                client.answer(std::mem::take(bytes), state);
-            }
+            Effect::Answer(state) => client.answer(std::mem::take(bytes), state),
             Effect::Stream => self.stream(bytes),
             Effect::Fail(reason) => {
                 let failure = self.failure(reason);
@@ -293,7 +288,6 @@ impl<'a> Pump<'a> {
 
     /// What the client is told when it is the pooler that refuses.
     fn failure(&mut self, reason: Reason) -> Failure {
-        self.client.entry.failed();
         if let Some(refusal) = self.refusal.take() {
             return refusal;
         }

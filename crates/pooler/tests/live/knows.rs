@@ -214,5 +214,9 @@ async fn names_from_outside_are_told_as_they_are_and_break_nothing() {
         clients.as_array().unwrap().iter().map(|line| &line["user_agent"]).collect();
     assert_eq!(agents[..4], names);
     assert_eq!(applications.as_array().unwrap().len(), 5);
+    // A query that fails is one failure, and what is ignored after it none.
+    assert!(connected[0].run_in_transaction("RETURN 1 / $").await.is_err());
+    let [_, clients, ..] = pages(&setup).await;
+    assert_eq!((&clients[0]["errors"], &clients[1]["errors"]), (&1.into(), &0.into()));
     assert_eq!(page(&setup, "openapi.json").await["openapi"], "3.1.0");
 }
