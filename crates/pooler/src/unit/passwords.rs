@@ -60,12 +60,17 @@ impl Query {
     pub fn of(text: Option<&str>) -> Self {
         let Some(text) = text else { return Self::MayAdminister };
         let text = text.as_bytes();
-        let suspicious =
-            |word: &&[u8]| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
-        match SUSPICIOUS.iter().any(suspicious) {
-            true => Self::MayAdminister,
-            false => Self::Harmless,
-        }
+        let begins = |at: usize, word: &[u8]| {
+            text[at..].get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+        };
+        // One look at each byte: every query goes through here, and some are long.
+        let is_suspicious = text.iter().enumerate().any(|(at, byte)| match byte {
+            b'u' | b'U' => begins(at, b"user"),
+            b's' | b'S' => begins(at, b"security") || begins(at, b"systemdb"),
+            b'\\' => begins(at, b"\\u"),
+            _ => false,
+        });
+        if is_suspicious { Self::MayAdminister } else { Self::Harmless }
     }
 }
 
@@ -117,8 +122,6 @@ impl Passwords {
         self.verdict == Verdict::MayHaveChanged
     }
 }
-
-const SUSPICIOUS: [&[u8]; 4] = [b"user", b"security", b"systemdb", b"\\u"];
 
 #[cfg(test)]
 mod tests {
@@ -194,6 +197,15 @@ mod tests {
             "CALL apoc.systemDB.execute($x)",
         ] {
             assert_eq!(Query::of(Some(text)), Query::MayAdminister, "{text}");
+        }
+        for word in ["user", "USER", "sEcurity", "SystemDB", "\\u", "\\U"] {
+            for text in [word.to_owned(), format!("s u \\ {word}"), format!("usesystem{word}x")] {
+                assert_eq!(Query::of(Some(&text)), Query::MayAdminister, "{text}");
+            }
+            let cut = &word[..word.len() - 1];
+            for text in [cut.to_owned(), format!("{cut}-"), format!("{cut}é")] {
+                assert_eq!(Query::of(Some(&text)), Query::Harmless, "{text}");
+            }
         }
         assert_eq!(Query::of(None), Query::MayAdminister);
         assert_eq!(Query::of(Some("MATCH (n) RETURN n")), Query::Harmless);
