@@ -173,8 +173,8 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Ful
     with_header(response, CONTENT_TYPE, kind)
 }
 
-const NOT_FOUND: &str = "there are /healthz, /readyz, /metrics, and below /api/v1: /applications, /clients, /pools, \\
-     /upstreams, /waits, and /openapi.json, which describes them\n";
+const NOT_FOUND: &str = "there are /healthz, /readyz, /metrics, and below /api/v1: /applications, /clients, \
+    /pools, /upstreams, /waits, and /openapi.json, which describes them\n";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Mostly no file descriptors are left: trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

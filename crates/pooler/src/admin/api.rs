@@ -38,5 +38,5 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-pub(super) const PREFIX: &str = "/api/v1/";
+const PREFIX: &str = "/api/v1/";
 const DESCRIPTION: &str = include_str!("../../openapi.json");
