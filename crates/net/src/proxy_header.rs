@@ -2,7 +2,7 @@
 //! HAProxy's `proxy-protocol.txt` describes them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -61,11 +61,9 @@ async fn text(
     let words: Vec<_> = line.trim_end().split(' ').collect();
     let address = match words[..] {
         ["PROXY", "UNKNOWN", ..] => return Ok(None),
-        ["PROXY", "TCP4", source, _, port, _] => {
-            source.parse().ok().map(IpAddr::V4).zip(port.parse().ok())
-        }
-        ["PROXY", "TCP6", source, _, port, _] => {
-            source.parse().ok().map(IpAddr::V6).zip(port.parse().ok())
+        ["PROXY", family @ ("TCP4" | "TCP6"), source, _, port, _] => {
+            let source = source.parse().ok();
+            source.filter(|ip: &IpAddr| ip.is_ipv4() == (family == "TCP4")).zip(port.parse().ok())
         }
         _ => None,
     };
@@ -87,18 +85,9 @@ async fn binary(
     stream.read_exact(&mut rest).await?;
     match version_and_command {
         LOCAL => Ok(None),
-        PROXY => match (family_and_protocol, &rest[..]) {
-            (TCP4, rest) if rest.len() >= 12 => {
-                let mut ip = [0; 4];
-                ip.copy_from_slice(&rest[..4]);
-                Ok(Some((Ipv4Addr::from(ip), port(&rest[8..])).into()))
-            }
-            (TCP6, rest) if rest.len() >= 36 => {
-                let mut ip = [0; 16];
-                ip.copy_from_slice(&rest[..16]);
-                Ok(Some((Ipv6Addr::from(ip), port(&rest[32..])).into()))
-            }
-            (TCP4 | TCP6, _) => Err(ProxyHeaderError::Malformed("the address is cut short")),
+        PROXY => match family_and_protocol {
+            TCP4 => source::<4>(&rest).map(Some),
+            TCP6 => source::<16>(&rest).map(Some),
             // A socket of another kind, or it is not known.
             _ => Ok(None),
         },
@@ -106,8 +95,16 @@ async fn binary(
     }
 }
 
-fn port(bytes: &[u8]) -> u16 {
-    u16::from_be_bytes([bytes[0], bytes[1]])
+/// The first of two addresses, with the first of the two ports behind them.
+fn source<const IP: usize>(addresses: &[u8]) -> Result<SocketAddr, ProxyHeaderError>
+where
+    IpAddr: From<[u8; IP]>,
+{
+    let ports = addresses.get(2 * IP..).and_then(<[u8]>::first_chunk);
+    let Some((ip, [high, low, _, _])) = addresses.first_chunk::<IP>().zip(ports) else {
+        return Err(ProxyHeaderError::Malformed("the address is cut short"));
+    };
+    Ok(SocketAddr::new((*ip).into(), u16::from_be_bytes([*high, *low])))
 }
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";

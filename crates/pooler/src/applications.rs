@@ -37,7 +37,6 @@ pub(crate) struct Application {
     /// Failures that its clients were told, by the server or by the pooler.
     errors: AtomicU64,
     pub waits: Quantiles,
-    waited_us: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
     last_seen: AtomicU64,
@@ -120,7 +119,6 @@ impl Application {
             units: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             waits: Quantiles::default(),
-            waited_us: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             last_seen: AtomicU64::new(0),
@@ -131,10 +129,6 @@ impl Application {
     pub fn unit_ended(&self, waited: Duration) {
         self.units.fetch_add(1, Ordering::Relaxed);
         self.waits.count(waited);
-        if !waited.is_zero() {
-            let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-            self.waited_us.fetch_add(us, Ordering::Relaxed);
-        }
     }
 
     pub fn failed(&self) {
@@ -152,7 +146,7 @@ impl Application {
             clients: self.clients.load(Ordering::Relaxed),
             units: self.units.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
-            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
+            waited: self.waits.total(),
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
         }
@@ -163,7 +157,6 @@ impl Application {
         let counted = other.counted();
         self.units.fetch_add(counted.units, Ordering::Relaxed);
         self.errors.fetch_add(counted.errors, Ordering::Relaxed);
-        self.waited_us.fetch_add(other.waited_us.load(Ordering::Relaxed), Ordering::Relaxed);
         self.carried(counted.received, counted.sent);
         self.waits.add(&other.waits);
     }

@@ -22,6 +22,7 @@ use crate::applications::{Application, Applications};
 use crate::end::End;
 use crate::locks::{Guard, Rank, Ranked};
 use crate::log_limit::LogLimit;
+use crate::quantiles::TotalTime;
 use crate::reason::Reason;
 
 use activity::Activity;
@@ -54,7 +55,7 @@ pub(crate) struct Listed {
     activity: Activity,
     units: AtomicU64,
     errors: AtomicU64,
-    waited_us: AtomicU64,
+    waited: TotalTime,
     introduction: OnceLock<Introduction>,
     /// Known once it has logged in: strangers are not summed up.
     application: OnceLock<Arc<Application>>,
@@ -115,7 +116,7 @@ impl Clients {
             activity: Activity::default(),
             units: AtomicU64::new(0),
             errors: AtomicU64::new(0),
-            waited_us: AtomicU64::new(0),
+            waited: TotalTime::default(),
             introduction: OnceLock::new(),
             application: OnceLock::new(),
             user: Ranked::mutex(Rank::ClientUser, None),
@@ -201,7 +202,7 @@ impl Listed {
         ClientCounts {
             units: self.units.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
-            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
+            waited: self.waited.get(),
         }
     }
 }
@@ -321,10 +322,7 @@ impl Entry {
 
     /// A unit of work is over that has waited for so long for a connection.
     pub fn unit_ended(&self, waited: Duration) {
-        if !waited.is_zero() {
-            let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-            self.client.waited_us.fetch_add(us, Ordering::Relaxed);
-        }
+        self.client.waited.add(waited);
         if let Some(application) = self.client.application() {
             application.unit_ended(waited);
         }

@@ -7,20 +7,27 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Quantiles {
     buckets: [AtomicU32; BUCKETS],
+    total: TotalTime,
     max_us: AtomicU64,
 }
 
+/// Times added up.
+#[derive(Debug, Default)]
+pub(crate) struct TotalTime(AtomicU64);
+
 impl Default for Quantiles {
     fn default() -> Self {
-        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], max_us: AtomicU64::new(0) }
+        let buckets = [const { AtomicU32::new(0) }; BUCKETS];
+        Self { buckets, total: TotalTime::default(), max_us: AtomicU64::new(0) }
     }
 }
 
 impl Quantiles {
     pub fn count(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let us = microseconds(time);
         self.buckets[bucket(us)].fetch_add(1, Ordering::Relaxed);
         self.max_us.fetch_max(us, Ordering::Relaxed);
+        self.total.add(time);
     }
 
     /// Adds what another one has counted.
@@ -29,6 +36,7 @@ impl Quantiles {
             own.fetch_add(others.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         self.max_us.fetch_max(other.max_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.total.add(other.total());
     }
 
     /// The time that this share of all times was not above, for example 0.99; nothing was counted: 0.
@@ -48,6 +56,28 @@ impl Quantiles {
     pub fn max(&self) -> Duration {
         Duration::from_micros(self.max_us.load(Ordering::Relaxed))
     }
+
+    /// All times together.
+    pub fn total(&self) -> Duration {
+        self.total.get()
+    }
+}
+
+impl TotalTime {
+    /// Most times are nothing, and cost nothing.
+    pub fn add(&self, time: Duration) {
+        if !time.is_zero() {
+            self.0.fetch_add(microseconds(time), Ordering::Relaxed);
+        }
+    }
+
+    pub fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Four for each power of two, and one for each number below four.
@@ -96,6 +126,7 @@ mod tests {
         quantiles.add(&other);
         let (median, p99) = (quantiles.at(0.5).as_millis(), quantiles.at(0.99).as_millis());
         assert!((50..=62).contains(&median) && (99..=123).contains(&p99), "{median} {p99}");
+        assert_eq!(quantiles.total(), Duration::from_millis(99 * 100 / 2 + 2_000));
         assert_eq!((quantiles.at(1.0), quantiles.max()), (Duration::from_secs(2), other.max()));
     }
 }

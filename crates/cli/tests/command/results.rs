@@ -16,9 +16,13 @@ pub fn results(out: &Path) -> Value {
 }
 
 pub fn assert_fits_the_schema(results: &Value) {
-    let schema = include_str!("../../../lab/results.schema.json");
+    assert_fits(results, include_str!("../../../lab/results.schema.json"));
+}
+
+/// Holds a value against the text of a JSON schema.
+pub fn assert_fits(value: &Value, schema: &str) {
     let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
-    let errors: Vec<_> = schema.iter_errors(results).map(|error| error.to_string()).collect();
+    let errors: Vec<_> = schema.iter_errors(value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
 }
 

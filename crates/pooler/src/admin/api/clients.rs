@@ -10,6 +10,7 @@ use crate::applications::ApplicationName;
 use crate::clients::{ClientId, Listed};
 use crate::pool::{Hold, Pool};
 use crate::shared::Shared;
+use crate::unit::Doing;
 
 #[derive(Serialize)]
 pub(super) struct ClientLine {
@@ -37,27 +38,30 @@ pub(super) struct ClientLine {
 
 /// The oldest first.
 pub(super) fn lines(shared: &Shared) -> Vec<ClientLine> {
-    let holds = holds(&shared.directory().pools());
-    let line = |client: &Arc<Listed>| line(client, holds.get(&client.id));
+    let mut held = held(&shared.directory().pools());
+    let line = |client: &Arc<Listed>| line(client, held.remove(&client.id));
     shared.clients.all().iter().map(line).collect()
 }
 
-/// What each client holds.
-fn holds(pools: &[Arc<Pool>]) -> HashMap<ClientId, Arc<Hold>> {
+/// The connection that each client holds, and what happens on it.
+fn held(pools: &[Arc<Pool>]) -> HashMap<ClientId, (Arc<Hold>, Doing)> {
     let seen = pools.iter().flat_map(|pool| pool.sightings());
-    seen.filter_map(|(seen, _)| Some((seen.held?.holder.client.id, seen.hold?))).collect()
+    let held = seen.filter_map(|(seen, _)| {
+        let held = seen.held?;
+        Some((held.holder.client.id, (seen.hold?, held.doing)))
+    });
+    held.collect()
 }
 
-fn line(client: &Listed, hold: Option<&Arc<Hold>>) -> ClientLine {
+fn line(client: &Listed, held: Option<(Arc<Hold>, Doing)>) -> ClientLine {
     let (introduction, counts) = (client.introduction(), client.counts());
     let (state, since) = client.activity();
-    let held = hold.and_then(|hold| hold.held());
     ClientLine {
         id: client.id.to_string(),
         state: state.label(),
         state_s: seconds(since.elapsed()),
-        upstream: held.is_some().then(|| hold.map(|hold| hold.id.clone())).flatten(),
-        doing: held.map(|held| held.doing.label()),
+        upstream: held.as_ref().map(|(hold, _)| hold.id.clone()),
+        doing: held.map(|(_, doing)| doing.label()),
         address: client.address.map(|address| address.to_string()),
         user: client.user().map(|user| user.to_string()),
         application: client.application().map(|one| one.name.clone()),
